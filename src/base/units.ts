@@ -1,0 +1,9 @@
+/** Sizes that everything agrees on. */
+
+/** A page, everywhere: guests, protocol, store. Other page sizes are refused (R3). */
+export const PAGE_BYTES = 4096;
+export const PAGE_SHIFT = 12;
+
+export const KIB = 1024;
+export const MIB: number = 1024 * KIB;
+export const GIB: number = 1024 * MIB;

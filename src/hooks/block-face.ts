@@ -1,0 +1,53 @@
+/**
+ * What a block server sees of a hook: an export of whole pages in the kernel's memory. Requests in bytes, of any
+ * alignment, are the server's business only as far as cutting them into pages; part of a page is ours.
+ *
+ * All calls are synchronous. Nothing that was written, zeroed or discarded may be acknowledged before
+ * {@link BlockFace.commit} has returned true.
+ */
+import type { Address } from '../base/ids.js';
+
+/** `damaged`: stored once, but what came back fails verification, or the record is known to be lost. */
+export const ReadOutcome = { data: 0, hole: 1, damaged: 2 } as const;
+export type ReadOutcome = (typeof ReadOutcome)[keyof typeof ReadOutcome];
+
+/** `full`: no room or over a cap; the page is what it was. `damaged`: part of a page that cannot be read. */
+export const WriteOutcome = { stored: 0, full: 1, damaged: 2 } as const;
+export type WriteOutcome = (typeof WriteOutcome)[keyof typeof WriteOutcome];
+
+export interface BlockFace {
+  /** A multiple of the page size. */
+  readonly sizeBytes: number;
+
+  /** The whole page to `to`, which needs 64 bytes of slack after the page. A hole leaves `to` untouched; it reads as zeros. */
+  readPage(page: number, to: Address): ReadOutcome;
+
+  /** Bytes `[start, start + length)` of the page to `to`. A hole leaves `to` untouched; it reads as zeros. */
+  readPart(page: number, start: number, length: number, to: Address): ReadOutcome;
+
+  /** All or nothing: refused, the old page stays. */
+  writePage(page: number, from: Address): WriteOutcome;
+
+  /** Bytes `[start, start + length)` of the page, the rest kept. All or nothing. */
+  writePart(page: number, start: number, length: number, from: Address): WriteOutcome;
+
+  /** Zeros in part of a page, the rest kept. Whole pages are {@link BlockFace.flushPages}. */
+  zeroPart(page: number, start: number, length: number): WriteOutcome;
+
+  /** Pages `[first, first + count)` become holes. Never refused. Bounded: `count` is at most {@link FLUSH_PAGES_MAX}. */
+  flushPages(first: number, count: number): void;
+
+  /** First page in `[first, end)` whose being a hole differs from that of `first`; `end` if there is none. */
+  endOfRun(first: number, end: number): number;
+
+  isHole(page: number): boolean;
+
+  /**
+   * Makes everything since the last commit durable and visible, all or nothing. False: none of it happened, and each
+   * of its requests is to be answered with "no space".
+   */
+  commit(): boolean;
+}
+
+/** A TRIM of gigabytes is cut to this, 512 MiB, so that no turn of the event loop takes long. */
+export const FLUSH_PAGES_MAX = 131_072;
