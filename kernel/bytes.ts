@@ -9,16 +9,17 @@ export const PAGE_BYTES: usize = 4096;
 
 export class Bytes {
   /**
-   * Copies `count` bytes (0: sixteen all the same) by 16: up to 16 bytes past the end are read and written. The areas
-   * may overlap when `to` is at least 16 above `from`: then what was written is read again, as LZ4 wants it.
+   * Copies `count` bytes by 32: up to 32 bytes past the end are read and written. The areas may overlap when `to` is
+   * at least 16 above `from`: then what was written is read again, as LZ4 wants it.
    */
   @inline
   static copyWide(from: usize, to: usize, count: usize): void {
     const end = to + count;
     do {
       v128.store(to, v128.load(from));
-      from += 16;
-      to += 16;
+      v128.store(to, v128.load(from, 16), 16);
+      from += 32;
+      to += 32;
     } while (to < end);
   }
 

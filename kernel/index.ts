@@ -6,8 +6,8 @@
  * what `resultAddress()` points at. `src/engine/kernel.ts` is the typed face of these exports and their only caller;
  * `src/engine/reference/` says the same in plain TypeScript, and the tests compare the two.
  *
- * Every buffer given to a function here must be followed by 64 bytes of slack: copies go by 16 bytes and may read
- * and write past the end of what they copy.
+ * Every buffer given to a function here must be followed by 64 bytes of slack: copies go by 16 or 32 bytes and
+ * may read and write past the end of what they copy.
  */
 export { sameFilled } from './same-filled';
 export { compress } from './lz4-compress';

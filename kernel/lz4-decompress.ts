@@ -2,8 +2,8 @@
  * One LZ4 block into a page (the format is drawn in `lz4-compress.ts`), trusting nothing of it.
  *
  * The block may be any bytes at all: every count is judged before the store that it leads to. What is copied in wide
- * words may run past its end: at most 32 bytes read past the block and 64 written past the page, the slack that every
- * buffer has.
+ * words may run past its end: at most 32 bytes read past the block and written past the page, half of the slack that
+ * every buffer has.
  *
  * @hot Once per page loaded.
  */
@@ -13,16 +13,26 @@ import { Bytes, PAGE_BYTES } from './bytes';
 const BLOCK_BYTES_MAX: u32 = 4096 + 4096 / 255 + 16;
 
 const MATCH_BYTES_MIN: usize = 4;
+/** A count in the token that goes on behind it. */
+const COUNT_GOES_ON: usize = 15;
+const OFFSET_BYTES: usize = 2;
+
+/** Literals and match of a sequence whose counts end in the token. */
+const SHORT_LITERALS_MAX: usize = 14;
+const SHORT_MATCH_MAX: usize = 14 + MATCH_BYTES_MIN;
 
 const REFUSED: i32 = -1;
 
 /**
- * For offsets below 16, which repeat what they are still writing: row `offset` holds the lane numbers 0 to 15 modulo
- * the offset, so that a swizzle turns one period into a full vector.
+ * For offsets below 16, which repeat what they are still writing. Row `offset` of the first table holds the lane
+ * numbers 0 to 15 modulo the offset: a swizzle by it turns one period into a full vector. The second holds how far
+ * apart such vectors may be, in whole periods.
  */
 const REPEATS: usize = memory.data(16 * 16, 16);
+const STRIDES: usize = memory.data(16, 16);
 for (let offset: usize = 1; offset < 16; offset++) {
   for (let lane: usize = 0; lane < 16; lane++) store<u8>(REPEATS + offset * 16 + lane, <u8>(lane % offset));
+  store<u8>(STRIDES + offset, <u8>(16 - (<usize>16 % offset)));
 }
 
 /**
@@ -40,44 +50,48 @@ export function decompress(block: usize, bytes: i32, to: usize): i32 {
 
   while (at < end) {
     const token = <usize>load<u8>(at++);
-
     let literals = token >> 4;
-    if (literals == 15) {
-      let more: usize;
-      do {
-        if (at >= end) return REFUSED;
-        more = <usize>load<u8>(at++);
-        literals += more;
-      } while (more == 255);
+    let length = (token & 15) + MATCH_BYTES_MIN;
+    let offset: usize;
+
+    // Nearly all sequences are short and far from both ends: then one look is enough for all that they do.
+    const inRoom = end - (SHORT_LITERALS_MAX + OFFSET_BYTES) - at;
+    const outRoom = outEnd - (SHORT_LITERALS_MAX + SHORT_MATCH_MAX) - out;
+    if (Look.noneNegative(inRoom, outRoom, SHORT_LITERALS_MAX - literals)) {
+      v128.store(out, v128.load(at));
+      at += literals;
+      out += literals;
+      offset = <usize>load<u16>(at);
+      at += OFFSET_BYTES;
+      if (Look.noneNegative(out - to - offset, offset - 8, SHORT_MATCH_MAX - length)) {
+        const match = out - offset;
+        store<u64>(out, load<u64>(match));
+        store<u64>(out, load<u64>(match, 8), 8);
+        store<u16>(out, load<u16>(match, 16), 16);
+        out += length;
+        continue;
+      }
+    } else {
+      if (literals == COUNT_GOES_ON) {
+        let more: usize;
+        do {
+          if (at >= end) return REFUSED;
+          more = <usize>load<u8>(at++);
+          literals += more;
+        } while (more == 255);
+      }
       if (literals > end - at || literals > outEnd - out) return REFUSED;
       Bytes.copyWide(at, out, literals);
-    } else {
-      if (literals > end - at || literals > outEnd - out) return REFUSED;
-      v128.store(out, v128.load(at));
-    }
-    at += literals;
-    out += literals;
-
-    // Only the last sequence has no match.
-    if (at >= end) return at == end && out == outEnd ? <i32>PAGE_BYTES : REFUSED;
-
-    const offset = <usize>load<u16>(at);
-    at += 2;
-    if (at > end || offset - 1 >= out - to) return REFUSED;
-    const match = out - offset;
-
-    let length = (token & 15) + MATCH_BYTES_MIN;
-    if (length < 15 + MATCH_BYTES_MIN && offset >= 8) {
-      if (length > outEnd - out) return REFUSED;
-      // Up to 18 bytes by words that the offset keeps apart.
-      store<u64>(out, load<u64>(match));
-      store<u64>(out, load<u64>(match, 8), 8);
-      store<u16>(out, load<u16>(match, 16), 16);
-      out += length;
-      continue;
+      at += literals;
+      out += literals;
+      // Only the last sequence has no match.
+      if (at == end) return out == outEnd ? <i32>PAGE_BYTES : REFUSED;
+      if (end - at < OFFSET_BYTES) return REFUSED;
+      offset = <usize>load<u16>(at);
+      at += OFFSET_BYTES;
     }
 
-    if (length == 15 + MATCH_BYTES_MIN) {
+    if (length == COUNT_GOES_ON + MATCH_BYTES_MIN) {
       let more: usize;
       do {
         if (at >= end) return REFUSED;
@@ -85,17 +99,30 @@ export function decompress(block: usize, bytes: i32, to: usize): i32 {
         length += more;
       } while (more == 255);
     }
-    if (length > outEnd - out) return REFUSED;
+    // An offset of 0 is refused as well.
+    if (offset - 1 >= out - to || length > outEnd - out) return REFUSED;
+    const match = out - offset;
+    const matchEnd = out + length;
     if (offset >= 16) {
       Bytes.copyWide(match, out, length);
     } else {
       const period = v128.swizzle(v128.load(match), v128.load(REPEATS + offset * 16));
-      // Whole periods only, or the next vector would begin in the middle of one.
-      const stride: usize = 16 - (<usize>16 % offset);
-      const matchEnd = out + length;
-      for (let here = out; here < matchEnd; here += stride) v128.store(here, period);
+      const stride = <usize>load<u8>(STRIDES + offset);
+      do {
+        v128.store(out, period);
+        v128.store(out + stride, period);
+        out += stride + stride;
+      } while (out < matchEnd);
     }
-    out += length;
+    out = matchEnd;
   }
   return REFUSED;
+}
+
+class Look {
+  /** Whether none of three differences went below 0: one branch, and all are nearly always true or false together. */
+  @inline
+  static noneNegative(a: usize, b: usize, c: usize): bool {
+    return <isize>(a | b | c) >= 0;
+  }
 }
