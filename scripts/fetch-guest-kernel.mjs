@@ -44,7 +44,11 @@ try {
 }
 
 function run(command, args, options = {}) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 300_000, ...options });
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    encoding: 'utf8',
+    timeout: 300_000,
+    ...options,
+  });
   if (error !== undefined) fail(`${command} does not run (${error.message}); this script needs a Debian or Ubuntu`);
   if (status !== 0) fail(`${command} ${args.join(' ')} failed: ${stderr.trim().split('\n').at(-1)}`);
   return stdout;

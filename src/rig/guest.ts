@@ -118,7 +118,9 @@ export class Guest extends EventEmitter<GuestEvents> {
       };
       const onExit = (): void => {
         settle();
-        reject(new TmemError('E_INTERNAL', `the guest ended without "${tag} ${word}"; its last lines:\n${this.lastLines()}`));
+        reject(
+          new TmemError('E_INTERNAL', `the guest ended without "${tag} ${word}"; its last lines:\n${this.lastLines()}`),
+        );
       };
       this.on('report', onReport);
       this.on('exit', onExit);

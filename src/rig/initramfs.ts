@@ -34,9 +34,12 @@ export function makeInitramfs(kernel: GuestKernel, options: InitramfsOptions = {
     { path: 'init.main', kind: 'file', bytes: Buffer.from(GUEST_MAIN) },
     { path: 'nbd.main', kind: 'file', bytes: Buffer.from(nbdMain) },
     { path: 'shell-hog', kind: 'file', bytes: Buffer.from(SHELL_HOG) },
-    ...Object.entries(programs).map(
-      ([name, bytes]): CpioEntry => ({ path: `bin/${name}`, kind: 'file', bytes, executable: true }),
-    ),
+    ...Object.entries(programs).map(([name, bytes]): CpioEntry => ({
+      path: `bin/${name}`,
+      kind: 'file',
+      bytes,
+      executable: true,
+    })),
     // The number keeps the shell's alphabetical order that of loading.
     ...ordered.map(({ name, bytes }, at): CpioEntry => {
       return { path: `module/${String(at).padStart(2, '0')}-${name}.ko`, kind: 'file', bytes };

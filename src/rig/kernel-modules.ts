@@ -51,7 +51,10 @@ export function modulesInOrder(folder: string, wanted: readonly string[]): Kerne
     if (ordered.has(name) || builtIn.has(name)) return;
     const file = files.get(name);
     if (file === undefined)
-      throw new TmemError('E_MISSING_TOOL', `no module ${name} in ${folder}; type: node scripts/fetch-guest-kernel.mjs`);
+      throw new TmemError(
+        'E_MISSING_TOOL',
+        `no module ${name} in ${folder}; type: node scripts/fetch-guest-kernel.mjs`,
+      );
     const bytes = unpack(file);
     for (const dependency of dependenciesOf(bytes)) add(dependency);
     ordered.set(name, { name, bytes });
@@ -67,7 +70,10 @@ export function dependenciesOf(module: Uint8Array): string[] {
   const start = bytes.indexOf('\0depends=');
   if (start === -1) return [];
   const value = bytes.toString('latin1', start + '\0depends='.length, bytes.indexOf(0, start + 1));
-  return value.split(',').filter((name) => name !== '').map(plain);
+  return value
+    .split(',')
+    .filter((name) => name !== '')
+    .map(plain);
 }
 
 /** File names and dependency lists disagree about `-` and `_`. */
@@ -81,6 +87,9 @@ function unpack(file: string): Uint8Array {
   const tool = packing === 'xz' ? 'xz' : 'zstd';
   const found = findTool(tool);
   if (found === undefined)
-    throw new TmemError('E_MISSING_TOOL', `no ${tool} on PATH to unpack ${file}; type: apt-get install ${packing === 'xz' ? 'xz-utils' : 'zstd'}`);
+    throw new TmemError(
+      'E_MISSING_TOOL',
+      `no ${tool} on PATH to unpack ${file}; type: apt-get install ${packing === 'xz' ? 'xz-utils' : 'zstd'}`,
+    );
   return execFileSync(found, ['-dcq', file], { maxBuffer: 64 * 1024 * 1024, timeout: 30_000 });
 }

@@ -25,15 +25,15 @@ export interface QemuMachine {
  */
 export function qemuArguments(machine: QemuMachine): string[] {
   return [
-    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    ...['-accel', 'tcg,thread=multi', '-smp', '1', '-m', `${machine.memoryMib}M`],
-    ...['-kernel', machine.kernelImage, '-initrd', machine.initramfs, '-append', kernelLine(machine.parameters)],
-    ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
-    ...['-qmp', `unix:${machine.qmp},server=on,wait=off`],
-    ...['-device', 'virtio-balloon-pci,id=balloon'],
-    ...(machine.swap === undefined ? [] : swapDiskArguments(machine.swap)),
-    ...(machine.more ?? []),
-  ];
+    ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ['-accel', 'tcg,thread=multi', '-smp', '1', '-m', `${machine.memoryMib}M`],
+    ['-kernel', machine.kernelImage, '-initrd', machine.initramfs, '-append', kernelLine(machine.parameters)],
+    ['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
+    ['-qmp', `unix:${machine.qmp},server=on,wait=off`],
+    ['-device', 'virtio-balloon-pci,id=balloon'],
+    machine.swap === undefined ? [] : swapDiskArguments(machine.swap),
+    machine.more ?? [],
+  ].flat();
 }
 
 /** The disk as everyone should attach it: errors pause the guest, requests wait for a server that restarts. */
@@ -47,10 +47,8 @@ export function swapDiskArguments({ socket, exportName, reconnectSeconds = 60 }:
     'reconnect-delay': reconnectSeconds,
     'open-timeout': 30,
   };
-  return [
-    ...['-blockdev', JSON.stringify(blockdev)],
-    ...['-device', 'virtio-blk-pci,drive=preswap,werror=stop,rerror=stop,serial=preswap'],
-  ];
+  const device = 'virtio-blk-pci,drive=preswap,werror=stop,rerror=stop,serial=preswap';
+  return ['-blockdev', JSON.stringify(blockdev), '-device', device];
 }
 
 /** `panic=-1` together with `-no-reboot` turns a panic into QEMU's exit. ramfs: see guest-init.ts. */

@@ -20,7 +20,9 @@ export function readReport(line: string): Report | undefined {
   const groups = TAGGED.exec(line)?.groups;
   if (groups?.['tag'] === undefined) return undefined;
   const pairs = (groups['fields'] ?? '').split(' ').filter((pair) => pair !== '');
-  const fields = Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
+  const fields = Object.fromEntries(
+    pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+  );
   return { tag: groups['tag'], word: groups['word'] ?? '', fields };
 }
 

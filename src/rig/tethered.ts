@@ -21,7 +21,8 @@ export interface TetheredOptions {
 /** Starts `command` with pipes for its three streams. SIGKILL ends it at the limit and with us. */
 export function spawnTethered(command: string, args: readonly string[], options: TetheredOptions): TetheredProcess {
   const setpriv = findTool('setpriv');
-  const [file, ...all] = setpriv === undefined ? [command, ...args] : [setpriv, '--pdeathsig', 'KILL', command, ...args];
+  const [file, ...all] =
+    setpriv === undefined ? [command, ...args] : [setpriv, '--pdeathsig', 'KILL', command, ...args];
   const child = spawn(file, all, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...options.environment },
