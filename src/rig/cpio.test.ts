@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { cpioArchive, type CpioEntry } from './cpio.js';
 
 test('an archive without entries is the trailer alone, padded to 4 bytes', () => {

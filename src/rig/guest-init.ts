@@ -15,8 +15,8 @@
 
 /** Parameters of {@link GUEST_MAIN}, all strings without spaces. */
 export interface GuestParameters {
-  /** `swap`: swap on the disk `preswap` and run the workload. `nbd`: use an export through the kernel's own client. */
-  readonly mode: 'swap' | 'nbd';
+  /** `swap`: swap on the disk `preswap` and run the workload. `script`: run the script given with the initramfs. */
+  readonly mode: 'swap' | 'script';
   /** `hog`: the compiled program. `shell`: {@link SHELL_HOG}, where there is no compiler. */
   readonly workload: 'hog' | 'shell';
   readonly mib: number;
@@ -30,8 +30,6 @@ export interface GuestParameters {
   readonly linger: number;
   /** Seconds after which the guest powers off whatever happens. */
   readonly limit: number;
-  /** `nbd` only: name of the export. */
-  readonly nbd_export?: string;
 }
 
 /** First program: mounts, modules, control groups. */
@@ -56,7 +54,7 @@ export const GUEST_MAIN = `#!/bin/sh
 fail() { echo "GUEST failed at=$1"; sync; poweroff -f; sleep 9; }
 ( sleep "$limit"; echo "GUEST limit seconds=$limit"; poweroff -f ) &
 
-if [ "$mode" = nbd ]; then . /nbd.main; poweroff -f; sleep 9; fi
+if [ "$mode" = script ]; then . /script; poweroff -f; sleep 9; fi
 
 # The disk is told by its serial number, not by its place: other disks may stand before it.
 disk=

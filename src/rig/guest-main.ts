@@ -23,17 +23,21 @@ const LIMIT_SECONDS = 170;
 
 /** Undone in reverse, at the end and on Ctrl-C. */
 const cleanup: (() => Promise<void>)[] = [];
+let interrupted = false;
 
-process.on('SIGINT', () => void interrupted(130));
-process.on('SIGTERM', () => void interrupted(143));
+process.on('SIGINT', () => void interrupt(130));
+process.on('SIGTERM', () => void interrupt(143));
 try {
   process.exitCode = await run();
 } catch (error) {
-  if (!(error instanceof TmemError)) throw error;
-  process.stderr.write(`tmem: ${error.code}: ${error.message}\n`);
-  process.exitCode = 1;
+  // What fails because of Ctrl-C is no news.
+  if (!interrupted) {
+    if (!(error instanceof TmemError)) throw error;
+    process.stderr.write(`tmem: ${error.code}: ${error.message}\n`);
+    process.exitCode = 1;
+  }
 } finally {
-  await cleanUp();
+  if (!interrupted) await cleanUp();
 }
 
 async function run(): Promise<number> {
@@ -121,7 +125,10 @@ function exportOf(status: TmemStatus, name: string): TmemStatus['exports'][numbe
   return found;
 }
 
-async function interrupted(status: number): Promise<void> {
+/** A second Ctrl-C, or the one that npm passes on, changes nothing. */
+async function interrupt(status: number): Promise<void> {
+  if (interrupted) return;
+  interrupted = true;
   await cleanUp();
   process.exit(status);
 }

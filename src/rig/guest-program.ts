@@ -10,7 +10,7 @@ import { cacheFolder, findTool, projectFolder } from './tools.js';
  *
  * @returns undefined where there is no compiler, no static libc or no source (an installed package carries none)
  */
-export function guestProgram(name: 'hog' | 'nbd-attach'): Uint8Array | undefined {
+export function guestProgram(name: 'hog'): Uint8Array | undefined {
   const source = path.join(projectFolder(), 'test/guest', `${name}.c`);
   const compiler = findTool('gcc') ?? findTool('cc');
   if (compiler === undefined || !existsSync(source)) return undefined;

@@ -26,7 +26,8 @@ import { ended, spawnTethered, type TetheredProcess } from './tethered.js';
 export interface GuestOptions {
   readonly memoryMib: number;
   readonly swap?: SwapDisk;
-  readonly parameters: Partial<GuestParameters>;
+  /** Names beyond those of a swap guest reach its script. Values hold no spaces. */
+  readonly parameters: Partial<GuestParameters> & Readonly<Record<string, string | number>>;
   /** Killed after this long. Default 170. */
   readonly limitSeconds?: number;
   readonly initramfs?: InitramfsOptions;

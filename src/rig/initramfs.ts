@@ -12,8 +12,10 @@ export interface InitramfsOptions {
   readonly modules?: readonly string[];
   /** Programs by the name they get in the guest's `/bin`. */
   readonly programs?: Readonly<Record<string, Uint8Array>>;
-  /** Script that `mode=nbd` runs. */
-  readonly nbdMain?: string;
+  /** Shared libraries and their loader, by their path in the guest, for programs that are not static. */
+  readonly libraries?: Readonly<Record<string, Uint8Array>>;
+  /** Script for busybox's shell that `mode=script` runs. */
+  readonly script?: string;
 }
 
 const EMPTY_FOLDERS = ['bin', 'dev', 'proc', 'sys', 'group', 'module'];
@@ -25,17 +27,24 @@ const EMPTY_FOLDERS = ['bin', 'dev', 'proc', 'sys', 'group', 'module'];
  * @throws {TmemError} E_MISSING_TOOL
  */
 export function makeInitramfs(kernel: GuestKernel, options: InitramfsOptions = {}): Uint8Array {
-  const { modules = [], programs = {}, nbdMain = '' } = options;
+  const { modules = [], programs = {}, libraries = {}, script = '' } = options;
   const ordered = modulesInOrder(kernel.modules, [...SWAP_GUEST_MODULES, ...modules]);
   const entries: CpioEntry[] = [
     ...EMPTY_FOLDERS.map((path): CpioEntry => ({ path, kind: 'folder' })),
     { path: 'bin/busybox', kind: 'file', bytes: readFileSync(findBusybox()), executable: true },
     { path: 'init', kind: 'file', bytes: Buffer.from(GUEST_INIT), executable: true },
     { path: 'init.main', kind: 'file', bytes: Buffer.from(GUEST_MAIN) },
-    { path: 'nbd.main', kind: 'file', bytes: Buffer.from(nbdMain) },
+    { path: 'script', kind: 'file', bytes: Buffer.from(script) },
     { path: 'shell-hog', kind: 'file', bytes: Buffer.from(SHELL_HOG) },
     ...Object.entries(programs).map(([name, bytes]): CpioEntry => ({
       path: `bin/${name}`,
+      kind: 'file',
+      bytes,
+      executable: true,
+    })),
+    ...foldersOf(Object.keys(libraries)).map((path): CpioEntry => ({ path, kind: 'folder' })),
+    ...Object.entries(libraries).map(([path, bytes]): CpioEntry => ({
+      path: path.slice(1),
       kind: 'file',
       bytes,
       executable: true,
@@ -46,6 +55,15 @@ export function makeInitramfs(kernel: GuestKernel, options: InitramfsOptions = {
     }),
   ];
   return gzipSync(cpioArchive(entries), { level: 1 });
+}
+
+/** Every folder above these absolute paths, parents first, without leading slash. */
+function foldersOf(paths: readonly string[]): string[] {
+  const folders = paths.flatMap((path) => {
+    const names = path.split('/').slice(1, -1);
+    return names.map((_, at) => names.slice(0, at + 1).join('/'));
+  });
+  return [...new Set(folders)];
 }
 
 /**

@@ -4,7 +4,16 @@
  */
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,7 +77,9 @@ export function tmemServer(): SwapServer {
       formerReads += (await ours()).reads;
       await daemon.kill9(FROZEN_MS);
     },
-    forget: () => rmSync(daemon.arena, { recursive: true }),
+    forget: () => {
+      for (const name of readdirSync(daemon.arena)) rmSync(path.join(daemon.arena, name), { recursive: true });
+    },
     pageReads: async () => formerReads + (await ours()).reads,
     storedPages: async () => (await ours()).stored_pages,
     occupiedBytes: async () => (await ours()).occupied,
