@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import path from 'node:path';
+import { findKernel } from '../../src/rig/find-kernel.js';
+import { findTool } from '../../src/rig/tools.js';
 
 /**
  * For `test(title, { skip: needs('gcc', 'liblz4') }, ...)`: false when all of these are here, else why the test is
@@ -22,17 +22,20 @@ export function needs(...tools: readonly string[]): string | false {
 const PROBES: Readonly<Record<string, (tool: string) => boolean>> = {
   liblz4: () => links('lz4.h', 'lz4'),
   libnbd: () => links('libnbd.h', 'nbd'),
+  'guest-kernel': hasGuestKernel,
 };
 
 function onPath(tool: string): boolean {
-  return (process.env['PATH'] ?? '').split(path.delimiter).some((folder) => {
-    try {
-      accessSync(path.join(folder, tool), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return findTool(tool) !== undefined;
+}
+
+function hasGuestKernel(): boolean {
+  try {
+    findKernel();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a C program that uses the library can be built. */
