@@ -14,7 +14,7 @@ export class MemoryFace implements BlockFace {
   readonly sizeBytes: number;
   /** Pages whose writes are refused. */
   readonly full: Set<number> = new Set<number>();
-  /** Pages that cannot be read. */
+  /** Pages that were stored and cannot be read, until they are written wholly or flushed. */
   readonly damaged: Set<number> = new Set<number>();
   /** So many commits that have something to make durable will come to nothing. */
   failingCommits = 0;
@@ -52,7 +52,7 @@ export class MemoryFace implements BlockFace {
 
   writePage(page: number, from: Address): WriteOutcome {
     this.#work(page);
-    this.damaged.delete(page);
+    if (!this.full.has(page)) this.damaged.delete(page);
     return this.writePart(page, 0, PAGE_BYTES, from);
   }
 
@@ -79,6 +79,7 @@ export class MemoryFace implements BlockFace {
     assert(count > 0 && count <= FLUSH_PAGES_MAX, 'flush within its bound');
     assert(first >= 0 && (first + count) * PAGE_BYTES <= this.sizeBytes, 'flush inside the export');
     if (this.failingCommits > 0) for (let page = first; page < first + count; page++) this.#remember(page);
+    for (const page of this.damaged) if (page >= first && page < first + count) this.damaged.delete(page);
     this.#data.fill(0, first * PAGE_BYTES, (first + count) * PAGE_BYTES);
     this.#present.fill(0, first, first + count);
   }
@@ -86,12 +87,13 @@ export class MemoryFace implements BlockFace {
   endOfRun(first: number, end: number): number {
     assert(first < end && end * PAGE_BYTES <= this.sizeBytes, 'run inside the export');
     let page = first;
-    while (page < end && this.#present[page] === this.#present[first]) page++;
+    if (this.damaged.size > 0) while (page < end && this.isHole(page) === this.isHole(first)) page++;
+    else while (page < end && this.#present[page] === this.#present[first]) page++;
     return page;
   }
 
   isHole(page: number): boolean {
-    return this.#present[page] === 0;
+    return this.#present[page] === 0 && !this.damaged.has(page);
   }
 
   commit(): boolean {
