@@ -67,6 +67,7 @@ export class NbdClient {
   readonly #input: Input;
   readonly #pending = new Map<bigint, Pending>();
   #cookie = 0xfffffffffff00000n;
+  #failure: Error | undefined;
 
   private constructor(socket: Socket) {
     this.socket = socket;
@@ -155,6 +156,7 @@ export class NbdClient {
   }
 
   request(command: number, offset: number | bigint, length: number, flags = 0, payload?: Uint8Array): Promise<Answer> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const cookie = this.#cookie++;
     this.socket.write(requestMessage(command, cookie, offset, length, flags));
     if (payload !== undefined) this.socket.write(payload);
@@ -264,6 +266,7 @@ export class NbdClient {
   }
 
   #fail(error: Error): void {
+    this.#failure = error;
     this.socket.destroy();
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
