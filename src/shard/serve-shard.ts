@@ -84,14 +84,14 @@ export function serveShard(messages: ShardMessages, open: OpenShard): void {
         return null;
       case 'ping':
         return null;
-      case 'stop': {
-        clearInterval(maintenance);
-        const leaving = shard;
-        shard = undefined;
-        await leaving?.stop();
-        return null;
-      }
+      case 'stop':
+        break;
     }
+    clearInterval(maintenance);
+    const leaving = shard;
+    shard = undefined;
+    await leaving?.stop();
+    return null;
   };
 
   const answer = async (request: ShardRequest): Promise<void> => {
