@@ -94,6 +94,7 @@ const mistakes: readonly [what: string, text: string, message: string | RegExp][
   ['a weight of nothing', `${guest}weight = 0`, /^f line 2: guest.vm1.weight = 0 is not a whole number of 1 or more$/],
   ['a decimal size', 'capacity = "2GB"', 'f line 1: capacity = "2GB" is not a size: write "2GiB"'],
   ['a size that is a table', '[capacity]', /^f line 1: capacity = \{\} is not a size/],
+  ['a capacity too small for anything', 'capacity = "1MiB"', /^f line 1: .* is too little: .* at least 8 MiB$/],
   ['a disk of part of a page', '[guest.vm1.swap.s]\nsize = 5000', /^f line 2: .* not a whole number of pages/],
   ['a disk of nothing', '[guest.vm1.swap.s]\nsize = 0', /^f line 2: .* not a whole number of pages/],
   ['a disk over the largest', '[guest.vm1.swap.s]\nsize = "17T"', /^f line 2: .* over the largest disk, 16 TiB/],

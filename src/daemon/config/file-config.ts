@@ -10,7 +10,7 @@ import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { TmemError } from '../../base/errors.js';
 import { EXPORT_NAME, EXPORT_NAME_RULE, GUEST_NAME, GUEST_NAME_RULE } from '../../base/names.js';
-import { EXPORT_BYTES_MAX, type LogLevel } from '../../base/shard-port.js';
+import { CAPACITY_BYTES_MIN, EXPORT_BYTES_MAX, type LogLevel } from '../../base/shard-port.js';
 import { formatSize, parseSize } from '../../base/size.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import { type HttpAddress, parseHttpAddress } from './http-address.js';
@@ -90,6 +90,13 @@ function checked<T>(
 
 const size = checked(readSize);
 
+const capacity = checked((value) => {
+  const parsed = readSize(value);
+  if ('value' in parsed && parsed.value < CAPACITY_BYTES_MIN)
+    return { problem: `too little: the arena needs at least ${formatSize(CAPACITY_BYTES_MIN)}` };
+  return parsed;
+});
+
 const swapSize = checked((value) => {
   const parsed = readSize(value);
   if ('problem' in parsed) return parsed;
@@ -165,7 +172,7 @@ const guestSchema = v.strictObject({
 });
 
 const fileSchema = v.strictObject({
-  capacity: v.optional(size),
+  capacity: v.optional(capacity),
   arena: v.optional(absolutePath),
   run_dir: v.optional(absolutePath),
   http: v.optional(httpAddress),
