@@ -115,9 +115,12 @@ export type ShardRequest = { readonly call: number } & (
   | { readonly verb: 'stop' }
 );
 
+/** `open` is answered with what was recovered, `status` with the status, everything else with null. */
+export type ShardAnswer = Recovered | ShardStatus | null;
+
 /** What the shard says: an answer to a call, a failure of a call, or a line for the log. */
 export type ShardReply =
-  | { readonly call: number; readonly value: unknown }
+  | { readonly call: number; readonly value: ShardAnswer }
   | { readonly call: number; readonly error: ShardFailure }
   | { readonly log: LogLevel; readonly text: string };
 

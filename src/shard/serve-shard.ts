@@ -8,6 +8,7 @@ import type {
   GuestLimits,
   LogLevel,
   Recovered,
+  ShardAnswer,
   ShardFailure,
   ShardOptions,
   ShardReply,
@@ -64,8 +65,7 @@ export function serveShard(messages: ShardMessages, open: OpenShard): void {
     return shard;
   };
 
-  /** Resolves to what the caller gets; null where there is nothing to say. */
-  const carryOut = async (request: ShardRequest): Promise<unknown> => {
+  const carryOut = async (request: ShardRequest): Promise<ShardAnswer> => {
     switch (request.verb) {
       case 'open':
         shard = await open(request.options, log);

@@ -7,8 +7,11 @@ export interface Config {
   /** The file that was read, if any. */
   readonly file: string | null;
   readonly runDir: string;
+  /** Nobody named it. */
+  readonly runDirIsDefault: boolean;
   readonly arena: ArenaPlace;
   readonly capacityBytes: number;
+  readonly capacityIsDefault: boolean;
   /** Null is no HTTP over TCP. */
   readonly http: HttpAddress | null;
   readonly logLevel: LogLevel;

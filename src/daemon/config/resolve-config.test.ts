@@ -17,8 +17,10 @@ test('without a config root gets one guest with one swap disk of 1 GiB, in the s
   assert.deepEqual(config, {
     file: null,
     runDir: '/run/tmem',
+    runDirIsDefault: true,
     arena: { path: '/dev/shm/tmem', fs: 'tmpfs', isDefault: true },
     capacityBytes: 4 * GIB,
+    capacityIsDefault: true,
     http: { host: '127.0.0.1', port: 7070 },
     logLevel: 'info',
     guests: [

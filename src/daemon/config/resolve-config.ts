@@ -43,7 +43,8 @@ export function resolveConfig(flags: ServeFlags, machine: Surroundings): Config 
   const said = file === null ? WITHOUT_CONFIG : parseConfig(file.text, file.path);
   const warnings: Warning[] = [];
 
-  const runDir = path.resolve(flags.runDir ?? said.runDir ?? defaultRunDir(machine));
+  const namedRunDir = flags.runDir ?? said.runDir;
+  const runDir = path.resolve(namedRunDir ?? defaultRunDir(machine));
   requireSocketPath(controlSocket(runDir));
   const guests = said.guests.map((guest) => resolveGuest(guest, runDir, machine));
   if (machine.uid !== 0) warnings.push(socketsArePrivate(guests, machine.uid));
@@ -54,15 +55,18 @@ export function resolveConfig(flags: ServeFlags, machine: Surroundings): Config 
     });
 
   const arena = chooseArena(flags.arena ?? said.arena, machine, warnings);
-  const capacityBytes = chooseCapacity(flags.capacityBytes ?? said.capacityBytes, arena, machine, warnings);
+  const namedCapacity = flags.capacityBytes ?? said.capacityBytes;
+  const capacityBytes = chooseCapacity(namedCapacity, arena, machine, warnings);
   warnAboutSwap(guests, capacityBytes, warnings);
 
   const http = flags.http ?? said.http ?? HTTP_DEFAULT;
   return {
     file: file?.path ?? null,
     runDir,
+    runDirIsDefault: namedRunDir === undefined,
     arena,
     capacityBytes,
+    capacityIsDefault: namedCapacity === undefined,
     http: http === 'off' ? null : http,
     logLevel: flags.logLevel ?? said.logLevel ?? 'info',
     guests,
