@@ -3,6 +3,7 @@
  * the level of the log. An export that goes keeps its pages: a config line taken out is not a guest's death. Everything
  * else needs a restart, and is named.
  */
+import path from 'node:path';
 import type { Config, ExportConfig, GuestConfig } from './config/config.js';
 
 export interface Reload {
@@ -57,9 +58,9 @@ const RESTART_KEYS: readonly { key: string; differs: (now: Config, next: Config)
 function keepSizes(guest: GuestConfig, now: Config, needRestart: string[]): GuestConfig {
   const exports = guest.exports.map((spec) => {
     const running = guestOf(now, guest.name)?.exports.find(({ name }) => name === spec.name);
-    // The socket stays where the daemon's run_dir is; a new export gets its place there too.
-    const socket = running?.socket ?? spec.socket;
-    if (running === undefined || running.sizeBytes === spec.sizeBytes) return { ...spec, socket };
+    // A new export gets its socket where the others are, whatever the run_dir after the next restart.
+    if (running === undefined) return { ...spec, socket: path.join(now.runDir, path.basename(spec.socket)) };
+    if (running.sizeBytes === spec.sizeBytes) return running;
     needRestart.push(`guest.${guest.name}.swap.${spec.name}.size`);
     return running;
   });

@@ -21,6 +21,7 @@ import { formatHttpAddress } from './config/http-address.js';
 import { resolveConfig } from './config/resolve-config.js';
 import { type Surroundings, thisMachine } from './config/surroundings.js';
 import { makeArenaDir, makeRunDir } from './directories.js';
+import { keepHeapLean } from './lean-heap.js';
 import { type Log, openLog } from './log.js';
 import { readyDocument, removeReadyFile, tellSystemd, writeReadyFile } from './ready.js';
 import { planReload } from './reload.js';
@@ -49,6 +50,7 @@ export interface DaemonParts {
  * @throws TmemError whatever kept it from starting; E_INTERNAL when the shard died or hung
  */
 export async function runDaemon(flags: ServeFlags, parts: Partial<DaemonParts> = {}): Promise<void> {
+  keepHeapLean();
   const machine = parts.machine ?? thisMachine;
   const config = resolveConfig(flags, machine);
   const entry = parts.shardEntry ?? new URL('../shard/shard-main.js', import.meta.url);
