@@ -3,7 +3,7 @@
  * start fails. A directory that nobody named and whose parent anybody may write (`/dev/shm`, the temp dir) may have
  * been put there by somebody else, who would then read our guests' memory: it must be ours.
  */
-import { chmodSync, lstatSync, mkdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ErrorCode, systemCode, TmemError } from '../base/errors.js';
 import type { Undo } from './undo.js';
@@ -34,19 +34,20 @@ export function makeArenaDir(arena: string, mustBeOurs: boolean, undo: Undo): vo
   }
 }
 
+/**
+ * Makes the directory and what is missing above it. One at a time, because Node's own `recursive` never returns where
+ * the kernel says ENOENT though the parent is there, as in `/proc`.
+ */
 function make(directory: string, mode: number, undo: Undo): void {
-  const first = mkdirSync(directory, { recursive: true, mode });
-  if (first === undefined) {
+  if (existsSync(directory)) {
     if (!statSync(directory).isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
     return;
   }
-  undo.add(() => removeEmpty(directory, first));
+  if (!existsSync(path.dirname(directory))) make(path.dirname(directory), mode, undo);
+  mkdirSync(directory);
+  // Somebody may have put something there since; then it stays.
+  undo.add(() => rmdirSync(directory));
   chmodSync(directory, mode);
-}
-
-/** From `directory` up to `first`, as far as they are empty: somebody may have put something there since. */
-function removeEmpty(directory: string, first: string): void {
-  for (let at = directory; at.startsWith(first); at = path.dirname(at)) rmdirSync(at);
 }
 
 function requireOurs(directory: string, what: string): void {
