@@ -243,12 +243,13 @@ export class Engine {
 
   /**
    * Upkeep in idle moments: cleans until at most `slack` of the live bytes is wasted, gives surplus files back.
+   * @param cleans - false: only give back, because puts pay for cleaning
    * @returns whether there is more to do. One call moves at most 128 KiB.
    */
-  maintain(slack: number): boolean {
+  maintain(slack: number, cleans: boolean): boolean {
     if (this.#batch.length > 0) return true;
     if (this.#space.giveBack(slack)) return true;
-    return this.#space.isWasteful(slack) && this.#cleaner.step();
+    return cleans && this.#space.isWasteful(slack) && this.#cleaner.step();
   }
 
   /** Commits and seals, so that the next start has nothing to verify. */
@@ -256,6 +257,16 @@ export class Engine {
     assert(this.#batch.length === 0, 'the last batch is committed');
     this.#log.sealOpen();
     this.#files.close();
+  }
+
+  /** Bytes of records that a get or a recovery still needs. */
+  get liveBytes(): number {
+    return this.segments.liveBytes + this.segments.tombstoneBytes;
+  }
+
+  /** Bytes ever written to the log: whether they still grow tells load from quiet. */
+  get writtenBytes(): number {
+    return this.#log.writtenBytes;
   }
 
   get occupiedBytes(): number {

@@ -144,7 +144,7 @@ class Simulation {
         break;
       case 6:
         this.#commit(store);
-        for (let step = this.#prng.below(4); step > 0; step--) store.engine.maintain(0.1);
+        for (let step = this.#prng.below(4); step > 0; step--) store.engine.maintain(0.1, true);
         break;
       case 7:
       case 8:
