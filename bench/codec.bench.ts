@@ -26,7 +26,7 @@ const WARM_UP_SLICES = 4;
 const BLOCK_ROOM_BYTES = 4224;
 
 /** About five seconds. Needs gcc and liblz4. */
-export async function run({ slices = 21, seed = 1 }: CodecBenchOptions = {}): Promise<BenchResult> {
+export async function run({ slices = 31, seed = 1 }: CodecBenchOptions = {}): Promise<BenchResult> {
   const corpus = readFileSync(corpusFile(seed));
   const codec = new OurCodec(corpus);
   await using liblz4 = new Liblz4();
