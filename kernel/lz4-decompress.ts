@@ -48,7 +48,7 @@ export function decompress(block: usize, bytes: i32, to: usize): i32 {
   let at = block;
   let out = to;
 
-  while (at < end) {
+  while (true) {
     const token = <usize>load<u8>(at++);
     let literals = token >> 4;
     let length = (token & 15) + MATCH_BYTES_MIN;
@@ -72,6 +72,8 @@ export function decompress(block: usize, bytes: i32, to: usize): i32 {
         continue;
       }
     } else {
+      // The token itself was read past the end.
+      if (at > end) return REFUSED;
       if (literals == COUNT_GOES_ON) {
         let more: usize;
         do {
@@ -116,7 +118,6 @@ export function decompress(block: usize, bytes: i32, to: usize): i32 {
     }
     out = matchEnd;
   }
-  return REFUSED;
 }
 
 class Look {

@@ -1,8 +1,8 @@
 import { xxh3 } from './xxh3.js';
 
 /**
- * The header of a record as fields and as bytes, for tests alone. Written from the drawing in `docs/formats` and not
- * from the kernel, constants included, so that a slip in one of them shows.
+ * The header of a record as fields and as bytes, for tests alone. Written from the drawing of a record, constants
+ * included, and not from the code of the kernel, so that a slip in either shows.
  */
 export interface ReferenceHeader {
   readonly payloadBytes: number;
