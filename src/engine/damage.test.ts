@@ -7,9 +7,11 @@ import { test } from 'node:test';
 import { TEST_SEGMENT_BYTES, TestEngine } from '../../test/support/test-engine.js';
 import { versionedPage } from '../../test/support/versioned-page.js';
 import { TmemError } from '../base/errors.js';
-import { segmentSlot } from '../base/ids.js';
+import { segmentSlot, type SegmentSlot } from '../base/ids.js';
 import { type Prng, seededPrng } from '../base/prng.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
+import { isTombstone, RECORD_ALIGNMENT, RECORD_HEADER_BYTES, RecordField } from './record.js';
+import { SEGMENT_HEADER_BYTES } from './segment-header.js';
 
 const SEEDS = Number(process.env['TMEM_SEEDS'] ?? 2500);
 const FIRST = Number(process.env['TMEM_SEED'] ?? 1);
@@ -91,7 +93,7 @@ function damageAtRunTime(prng: Prng, counts: Counts): void {
   const store = new TestEngine(files, { segments: SEGMENTS });
   const model: Model = Array.from({ length: PAGES }, () => 0);
   churn(store, model, prng, 150);
-  const what = damage(files, prng);
+  const what = prng.below(3) === 0 ? wipeTombstones(files, prng) : damage(files, prng);
   const bad = verify(store, model, what);
   counts.damagedPages += bad.size;
   if (bad.size === 0) counts.untouched++;
@@ -116,7 +118,7 @@ function isLeft(arena: Arena, files: MemorySegmentFiles): boolean {
   return files.list().every(({ slot }) => {
     const file = files.fileOf(slot);
     const isUsed = (byte: number): boolean => byte !== 0;
-    return file.length >= 128 && (file.some(isUsed) || !arena.files.get(slot)!.some(isUsed));
+    return file.length >= 128 && (file.subarray(128).some(isUsed) || !arena.files.get(slot)!.some(isUsed));
   });
 }
 
@@ -189,6 +191,22 @@ function damage(files: MemorySegmentFiles, prng: Prng): string {
     default:
       files.resize(slot, at);
       return `segment ${slot} cut to ${at}`;
+  }
+}
+
+/** What the index remembers and the files do not any more: the way back for pages that were flushed. */
+function wipeTombstones(files: MemorySegmentFiles, prng: Prng): string {
+  const all = files.list();
+  const { slot } = all[prng.below(all.length)]!;
+  wipeTombstonesIn(files, slot);
+  return `tombstones wiped in segment ${slot}`;
+}
+
+function wipeTombstonesIn(files: MemorySegmentFiles, slot: SegmentSlot): void {
+  const file = files.fileOf(slot);
+  for (let at = SEGMENT_HEADER_BYTES; at < file.length; at += RECORD_ALIGNMENT) {
+    const hasPayload = file[at + RecordField.payloadBytes] !== 0 || file[at + RecordField.payloadBytes + 1] !== 0;
+    if (!hasPayload && isTombstone(file[at + RecordField.kind]!)) file.fill(0, at, at + RECORD_HEADER_BYTES);
   }
 }
 
@@ -279,3 +297,26 @@ function churn(store: TestEngine, model: Model, prng: Prng, operations: number, 
   }
   commit();
 }
+
+test('a page that was flushed does not come back when its damaged tombstone has been cleaned away', () => {
+  const files = new MemorySegmentFiles();
+  const store = new TestEngine(files, { segments: SEGMENTS });
+  const raw = (page: number, version: number): boolean => store.store(page, versionedPage(page, 1 + 4 * version));
+  // The first segment holds page 0 and others that stay; the flush stands in a later one, with what is overwritten.
+  for (let page = 0; page < 9; page++) raw(page, 1);
+  store.flush(0);
+  assert.ok(store.engine.commit());
+  const { segments } = store.engine;
+  const withTombstone = files.list().find(({ slot }) => segments.keptBytesOf(slot) % 4128 === 32)!.slot;
+  wipeTombstonesIn(files, withTombstone);
+  for (let round = 2; round < 40 && segments.filesAside === 0; round++) {
+    for (let page = 7; page < 13; page++) raw(page, round);
+    store.engine.maintain(0.5, true);
+  }
+  assert.equal(store.get(0), 'missing');
+  assert.equal(segments.filesAside, 1);
+  store.engine.close();
+  const counts: Counts = { refused: 0, damagedPages: 0, untouched: 0 };
+  assert.equal(openUnlessRefused(files, counts)?.get(0), undefined);
+  assert.equal(counts.refused, 1);
+});

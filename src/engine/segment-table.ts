@@ -3,13 +3,14 @@
  *
  *      absent ──create──▶ free ──open──▶ open ──seal──▶ sealed ──clean──▶ free
  *         ▲                │                                │
- *         └────── gone ◀── leaving ◀────────────────────────┘ (when it is to be given back)
+ *         └────── gone ◀── leaving ◀────────────────────────┤ (when it is to be given back)
+ *                                                           └──▶ aside (a tombstone in it cannot be read: for good)
  */
 import { assert } from '../base/assert.js';
 import { segmentSlot, type SegmentSlot } from '../base/ids.js';
 import { unitsOf } from './record.js';
 
-export const SegmentState = { absent: 0, free: 1, open: 2, sealed: 3, leaving: 4 } as const;
+export const SegmentState = { absent: 0, free: 1, open: 2, sealed: 3, leaving: 4, aside: 5 } as const;
 export type SegmentState = (typeof SegmentState)[keyof typeof SegmentState];
 
 export class SegmentTable {
@@ -23,6 +24,7 @@ export class SegmentTable {
   readonly #generation: Float64Array;
   readonly #free: SegmentSlot[] = [];
   #files = 0;
+  #filesAside = 0;
   #liveBytes = 0;
   #tombstoneBytes = 0;
 
@@ -45,6 +47,11 @@ export class SegmentTable {
   /** Files that exist, in any state. Their number times the segment's size is what the arena occupies. */
   get files(): number {
     return this.#files;
+  }
+
+  /** Files that no cleaning can free. */
+  get filesAside(): number {
+    return this.#filesAside;
   }
 
   get freeFiles(): number {
@@ -84,6 +91,11 @@ export class SegmentTable {
 
   liveBytesOf(slot: SegmentSlot): number {
     return this.#live[slot]!;
+  }
+
+  /** Bytes of its tombstones that still have something to cover. */
+  tombstoneBytesOf(slot: SegmentSlot): number {
+    return this.#tombstones[slot]!;
   }
 
   /** Bytes that cleaning this segment would have to move: live records, and tombstones still needed. */
@@ -145,6 +157,12 @@ export class SegmentTable {
     this.#become(slot, SegmentState.sealed, SegmentState.open);
   }
 
+  /** Not to be cleaned: what it says of pages that are gone is not known any more, and must not be forgotten. */
+  setAside(slot: SegmentSlot): void {
+    this.#become(slot, SegmentState.sealed, SegmentState.aside);
+    this.#filesAside++;
+  }
+
   /** After cleaning, or when an opened segment was not used after all. */
   release(slot: SegmentSlot): void {
     assert(this.#live[slot] === 0, 'a segment that is given up has no live page');
@@ -196,8 +214,7 @@ export class SegmentTable {
   inUse(): { slot: SegmentSlot; generation: number }[] {
     const found = [];
     for (let slot = 0; slot < this.#state.length; slot++) {
-      const state = this.#state[slot];
-      if (state === SegmentState.sealed || state === SegmentState.open) {
+      if (this.#hasRecords(slot)) {
         found.push({ slot: segmentSlot(slot), generation: this.#generation[slot]! });
       }
     }
@@ -211,10 +228,7 @@ export class SegmentTable {
   hasOlder(slot: SegmentSlot): boolean {
     const generation = this.#generation[slot]!;
     for (let other = 0; other < this.#state.length; other++) {
-      const state = this.#state[other];
-      if ((state === SegmentState.sealed || state === SegmentState.open) && this.#generation[other]! < generation) {
-        return true;
-      }
+      if (this.#hasRecords(other) && this.#generation[other]! < generation) return true;
     }
     return false;
   }
@@ -223,7 +237,12 @@ export class SegmentTable {
   buryOldTombstones(): void {
     if (this.#tombstoneBytes === 0) return;
     const oldest = this.oldest();
-    if (oldest !== undefined) this.#forgetTombstones(oldest);
+    if (oldest !== undefined && !this.hasOlder(oldest)) this.#forgetTombstones(oldest);
+  }
+
+  #hasRecords(slot: number): boolean {
+    const state = this.#state[slot];
+    return state === SegmentState.sealed || state === SegmentState.open || state === SegmentState.aside;
   }
 
   #forgetTombstones(slot: SegmentSlot): void {

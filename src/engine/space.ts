@@ -49,7 +49,7 @@ export class Space {
     const filesMax = this.#fullForBatches > 0 ? this.#segments.files : this.#segments.filesMax;
     // What a segment's end may waste, and what cleaning must gain at least, is not for live bytes.
     const perSegment = this.#segments.segmentBytes - 2 * STAGE_BYTES;
-    const usable = (filesMax - RESERVE_SEGMENTS - 1) * perSegment * LIVE_SHARE_MAX;
+    const usable = (filesMax - this.#segments.filesAside - RESERVE_SEGMENTS - 1) * perSegment * LIVE_SHARE_MAX;
     return this.#segments.liveBytes + this.#segments.tombstoneBytes + growth <= usable;
   }
 
