@@ -141,7 +141,11 @@ export class NbdLane {
 
   #anyBytes(offset: number, length: number): Buffer {
     const pages = Math.ceil(length / PAGE_BYTES);
-    const parts = Array.from({ length: pages }, () => versionedPage(offset / SECTOR_BYTES, ++this.#version));
+    const parts = Array.from({ length: pages }, () => {
+      // Half of them do not compress: that fills the arena.
+      const version = 4 * ++this.#version + (this.#prng.below(2) === 0 ? 1 : this.#prng.below(4));
+      return versionedPage(offset / SECTOR_BYTES, version);
+    });
     return Buffer.concat(parts).subarray(0, length);
   }
 }
