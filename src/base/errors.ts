@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   E_ARENA_FULL: 1,
   E_HTTP_BUSY: 1,
   E_NO_DAEMON: 1,
+  E_NOT_READY: 1,
   E_NOT_FOUND: 1,
   E_DENIED: 1,
   E_MISSING_TOOL: 1,

@@ -1,0 +1,132 @@
+/**
+ * What a shard is told and what it reports, as plain data: it crosses a thread by structured clone, so it holds no
+ * functions, classes or buffers. The host sees it through its `StorePort`, the shard through its `Shard`; they may
+ * not import each other, so the words they share live here.
+ */
+
+/** A preswap export: an NBD disk of one guest. */
+export interface ExportSpec {
+  readonly guest: string;
+  /** The export's own name; clients ask for `GUEST/NAME` or for the default export. */
+  readonly name: string;
+  /** A multiple of the page size, at most {@link EXPORT_BYTES_MAX}. */
+  readonly sizeBytes: number;
+  /** Where the shard listens: a path that is free (the daemon has removed a stale socket) and short enough. */
+  readonly socket: string;
+}
+
+/** Page numbers of an object are unsigned 32-bit integers: 16 TiB of pages. */
+export const EXPORT_BYTES_MAX: number = 2 ** 32 * 4096;
+
+/** A shard keeps two segments back and writes into a third; with less than this no page would be left to store. */
+export const CAPACITY_BYTES_MIN: number = 8 * 1024 * 1024;
+
+export interface GuestLimits {
+  readonly guest: string;
+  /** Most stored bytes of persistent pages; null is no cap. */
+  readonly capBytes: number | null;
+}
+
+export interface ShardOptions {
+  /** An existing directory that nobody else uses: the daemon holds its lock. */
+  readonly arena: string;
+  /** Most bytes that the segment files may take. */
+  readonly capacityBytes: number;
+  readonly limits: readonly GuestLimits[];
+  readonly exports: readonly ExportSpec[];
+}
+
+/** What was found in the arena at start. */
+export interface Recovered {
+  readonly pages: number;
+  readonly droppedRecords: number;
+  readonly seconds: number;
+}
+
+export interface ArenaStatus {
+  readonly capacityBytes: number;
+  /** Bytes of the segment files: what the file system misses. */
+  readonly occupiedBytes: number;
+  /** Bytes of records that a get or a recovery still needs. */
+  readonly liveBytes: number;
+  /** Bytes of index and bookkeeping in memory, outside the arena. */
+  readonly metadataBytes: number;
+}
+
+/** A guest with pages or exports; one that owns pools from an earlier config appears here too. */
+export interface GuestStatus {
+  readonly name: string;
+  readonly persistentPages: number;
+  readonly ephemeralPages: number;
+  readonly storedBytes: number;
+}
+
+export interface ExportStatus {
+  readonly guest: string;
+  readonly name: string;
+  readonly connections: number;
+  readonly storedPages: number;
+  readonly sameFilledPages: number;
+  readonly storedBytes: number;
+  /** Requests since the daemon started, not pages. */
+  readonly reads: number;
+  readonly writes: number;
+  readonly trims: number;
+  readonly flushes: number;
+  readonly errors: number;
+}
+
+export interface PoolStatus {
+  readonly id: number;
+  readonly guest: string;
+  readonly name: string;
+  readonly kind: 'persistent' | 'ephemeral';
+  readonly shared: boolean;
+  readonly inclusive: boolean;
+  readonly pages: number;
+  readonly storedBytes: number;
+  readonly puts: number;
+  readonly putsOk: number;
+  readonly gets: number;
+  readonly getsHit: number;
+  readonly flushes: number;
+  readonly evicted: number;
+  readonly verifyFailures: number;
+}
+
+export interface ShardStatus {
+  readonly arena: ArenaStatus;
+  readonly recovered: Recovered;
+  readonly guests: readonly GuestStatus[];
+  readonly exports: readonly ExportStatus[];
+  readonly pools: readonly PoolStatus[];
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+
+/** What the main thread asks; each `call` is answered once, in any order. */
+export type ShardRequest = { readonly call: number } & (
+  | { readonly verb: 'open'; readonly options: ShardOptions }
+  | { readonly verb: 'status' }
+  | { readonly verb: 'addExport'; readonly spec: ExportSpec }
+  | { readonly verb: 'removeExport'; readonly guest: string; readonly name: string }
+  | { readonly verb: 'setCap'; readonly limits: GuestLimits }
+  | { readonly verb: 'ping' }
+  | { readonly verb: 'stop' }
+);
+
+/** `open` is answered with what was recovered, `status` with the status, everything else with null. */
+export type ShardAnswer = Recovered | ShardStatus | null;
+
+/** What the shard says: an answer to a call, a failure of a call, or a line for the log. */
+export type ShardReply =
+  | { readonly call: number; readonly value: ShardAnswer }
+  | { readonly call: number; readonly error: ShardFailure }
+  | { readonly log: LogLevel; readonly text: string };
+
+/** An error as it crosses the thread; `code` is one of the table of codes, `E_INTERNAL` for what has none. */
+export interface ShardFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly stack: string | null;
+}

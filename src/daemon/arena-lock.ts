@@ -1,0 +1,216 @@
+/**
+ * One daemon per arena. Two things are held, because each misses what the other sees:
+ *
+ * - An abstract Unix socket. The kernel lets it go with the process, however that ends, so it is never stale. Its name
+ *   is filled up to the full length of an address,
+ *
+ *        NUL  t m e m - DEV - INO  x x x ... x        108 bytes
+ *
+ *   because Node 20 pads shorter names with NULs and later versions do not: a short name would let two versions of
+ *   Node share one arena. Abstract names belong to a network namespace.
+ * - `ARENA/owner.json`, for daemons in other network namespaces. It can be stale: the process it names is looked up.
+ *   Where that process is in another pid namespace too, it cannot be seen, and the file's age tells: its owner touches
+ *   it every {@link BEAT_MS}. An owner that was suspended meanwhile and finds another name in it must end at once.
+ */
+import { linkSync, readFileSync, renameSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import path from 'node:path';
+import { systemCode, TmemError } from '../base/errors.js';
+import { fateOf, ownIdentity, type ProcessIdentity } from './process-identity.js';
+
+/** Length of `sun_path`. */
+const ABSTRACT_NAME_BYTES = 108;
+
+const BEAT_MS = 2000;
+
+/** Five missed beats: less would take a busy machine's owner for dead, more would delay a restart in a container. */
+const SILENT_OWNER_MS = 10_000;
+
+/** What `owner.json` says. */
+interface Owner extends ProcessIdentity {
+  readonly v: 1;
+  readonly run_dir: string;
+  readonly since: string;
+}
+
+export interface ArenaLock {
+  /** Removes `owner.json` and lets go of the socket. */
+  release(): void;
+}
+
+/**
+ * Takes the arena for this process.
+ *
+ * @param onStolen - called when another daemon has taken the arena while this process was suspended
+ * @throws TmemError E_ARENA_BUSY, E_ARENA_FULL, E_DENIED
+ */
+export async function lockArena(arena: string, runDir: string, onStolen: () => void): Promise<ArenaLock> {
+  const socket = await holdAbstractName(arena);
+  const file = path.join(arena, 'owner.json');
+  const text = JSON.stringify({
+    v: 1,
+    ...ownIdentity(),
+    run_dir: runDir,
+    since: new Date().toISOString(),
+  } satisfies Owner);
+  try {
+    takeOwnerFile(file, text, arena);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  const beat = setInterval(() => {
+    const found = textOf(file);
+    if (found === text) utimesSync(file, new Date(), new Date());
+    else if (found === undefined) restore(file, text);
+    else {
+      clearInterval(beat);
+      onStolen();
+    }
+  }, BEAT_MS);
+  beat.unref();
+  return {
+    release(): void {
+      clearInterval(beat);
+      if (textOf(file) === text) unlinkSync(file);
+      socket.close();
+    },
+  };
+}
+
+/**
+ * Keeps daemons away while somebody reads the arena, without writing to it.
+ *
+ * @throws TmemError E_ARENA_BUSY
+ */
+export async function lockArenaForReading(arena: string): Promise<ArenaLock> {
+  const socket = await holdAbstractName(arena);
+  const owner = parseOwner(textOf(path.join(arena, 'owner.json')) ?? '');
+  if (owner !== undefined && fateOf(owner) === 'alive') {
+    socket.close();
+    throw busy(arena, `the daemon with pid ${owner.pid} uses it`);
+  }
+  return { release: () => void socket.close() };
+}
+
+/** Exported for tests: the name, NUL first, always of full length. */
+export function abstractNameOf(arena: string): string {
+  const { dev, ino } = statSync(arena, { bigint: true });
+  return `\0tmem-${dev}-${ino}`.padEnd(ABSTRACT_NAME_BYTES, 'x');
+}
+
+function holdAbstractName(arena: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    // Nobody has business with it; whoever connects is sent away.
+    const server = createServer((connection) => connection.destroy());
+    server.once('error', (error) => {
+      reject(systemCode(error) === 'EADDRINUSE' ? busy(arena, 'another daemon uses it') : error);
+    });
+    server.listen(abstractNameOf(arena), () => resolve(server.unref()));
+  });
+}
+
+/** Somebody cleaned up. Where the arena itself is gone there is nothing left to guard. */
+function restore(file: string, text: string): void {
+  try {
+    writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
+  } catch {
+    // The next beat tries again.
+  }
+}
+
+function takeOwnerFile(file: string, text: string, arena: string): void {
+  const mine = `${file}.${process.pid}`;
+  try {
+    try {
+      writeFileSync(mine, text, { mode: 0o600 });
+    } catch (error) {
+      if (systemCode(error) !== 'ENOSPC') throw error;
+      // A full arena must be able to start again: the room that the last owner's file took is enough.
+      removeStale(file, arena);
+      writeFileSync(mine, text, { mode: 0o600 });
+    }
+    for (;;) {
+      try {
+        // Unlike a rename this fails when there is one already.
+        linkSync(mine, file);
+        return;
+      } catch (error) {
+        if (systemCode(error) !== 'EEXIST') throw error;
+        removeStale(file, arena);
+      }
+    }
+  } catch (error) {
+    if (error instanceof TmemError) throw error;
+    const code = systemCode(error) === 'ENOSPC' ? 'E_ARENA_FULL' : 'E_DENIED';
+    throw new TmemError(code, `cannot write ${file} (${systemCode(error)}): make room, or name another arena`, {
+      cause: error,
+    });
+  } finally {
+    unlinkIfThere(mine);
+  }
+}
+
+/** Removes the file of an owner that is gone; throws E_ARENA_BUSY when it is not. */
+function removeStale(file: string, arena: string): void {
+  const found = textOf(file);
+  if (found === undefined) return;
+  const owner = parseOwner(found);
+  const fate = owner === undefined ? 'dead' : fateOf(owner);
+  if (fate === 'alive') throw busy(arena, `the daemon with pid ${owner!.pid} uses it`);
+  if (fate === 'unseen' && Date.now() - statSync(file).mtimeMs < SILENT_OWNER_MS)
+    throw busy(arena, `a daemon of another container uses it, or did ${SILENT_OWNER_MS / 1000} s ago`);
+  // Another start may have judged the same file: only one of the two moves it, and it moves what it judged.
+  const aside = `${file}.stale-${process.pid}`;
+  try {
+    renameSync(file, aside);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  if (textOf(aside) !== found) {
+    renameSync(aside, file);
+    throw busy(arena, 'another daemon has just taken it');
+  }
+  unlinkSync(aside);
+}
+
+function busy(arena: string, who: string): TmemError {
+  return new TmemError('E_ARENA_BUSY', `arena ${arena}: ${who}: stop that daemon, or name another arena`);
+}
+
+/** Undefined for a file that is no owner's: cut off by a full file system, or written by a person. */
+function parseOwner(text: string): Owner | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isOwner(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isOwner(value: unknown): value is Owner {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields = new Map<string, unknown>(Object.entries(value));
+  return (
+    typeof fields.get('pid') === 'number' &&
+    ['start_ticks', 'boot_id', 'pid_namespace'].every((name) => typeof fields.get(name) === 'string')
+  );
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function unlinkIfThere(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch {
+    // It never came to be.
+  }
+}

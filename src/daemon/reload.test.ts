@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Config, GuestConfig } from './config/config.js';
+import { planReload } from './reload.js';
+
+test('the same config changes nothing', () => {
+  const { added, removed, caps, needRestart } = planReload(config(), config());
+  assert.deepEqual({ added, removed, caps, needRestart }, { added: [], removed: [], caps: [], needRestart: [] });
+});
+
+test('caps, owners, weights and the level of the log change live', () => {
+  const next = config({ logLevel: 'debug', guests: [guest('a', { capBytes: 4096, ownerUid: 5, weight: 7 })] });
+  const plan = planReload(config(), next);
+  assert.deepEqual(plan.caps, [{ guest: 'a', capBytes: 4096 }]);
+  assert.deepEqual(plan.needRestart, []);
+  assert.deepEqual(plan.config, next);
+});
+
+test('a cap that goes is a change too', () => {
+  const now = config({ guests: [guest('a', { capBytes: 4096 })] });
+  assert.deepEqual(planReload(now, config()).caps, [{ guest: 'a', capBytes: null }]);
+});
+
+test('exports come and go', () => {
+  const exports = [{ guest: 'b', name: 's', sizeBytes: 4096, socket: '/other/b-s.nbd' }];
+  const next = config({ runDir: '/other', guests: [guest('b', { capBytes: 1, exports })] });
+  const plan = planReload(config({ guests: [guest('a')] }), next);
+  assert.deepEqual(
+    plan.added.map(({ socket }) => socket),
+    ['/run/b-s.nbd'],
+  );
+  assert.deepEqual(
+    plan.removed.map(({ socket }) => socket),
+    ['/run/a-s.nbd'],
+  );
+  assert.deepEqual(plan.caps, [{ guest: 'b', capBytes: 1 }]);
+});
+
+test('places, sizes and a named capacity wait for a restart, are named, and stay as they were', () => {
+  const now = config();
+  const next = config({
+    runDir: '/other',
+    arena: { path: '/other', fs: 'tmpfs', isDefault: false },
+    capacityBytes: 1,
+    capacityIsDefault: false,
+    http: null,
+    guests: [{ ...guest('a'), exports: [{ guest: 'a', name: 's', sizeBytes: 8192, socket: '/other/a-s.nbd' }] }],
+  });
+  const plan = planReload(now, next);
+  assert.deepEqual(plan.needRestart, ['run_dir', 'arena', 'capacity', 'http', 'guest.a.swap.s.size']);
+  assert.deepEqual(plan.config, now);
+});
+
+test('a default capacity that moved with the free memory is nobody’s wish', () => {
+  assert.deepEqual(planReload(config(), config({ capacityBytes: 5 })).needRestart, []);
+});
+
+function config(changed: Partial<Config> = {}): Config {
+  return {
+    file: '/f',
+    runDir: '/run',
+    runDirIsDefault: false,
+    arena: { path: '/arena', fs: 'tmpfs', isDefault: false },
+    capacityBytes: 2 ** 30,
+    capacityIsDefault: true,
+    http: { host: '127.0.0.1', port: 7070 },
+    logLevel: 'info',
+    guests: [guest('a')],
+    warnings: [],
+    ...changed,
+  };
+}
+
+function guest(name: string, changed: Partial<GuestConfig> = {}): GuestConfig {
+  return {
+    name,
+    kind: 'vm',
+    weight: 100,
+    reservationBytes: 0,
+    capBytes: null,
+    ownerUid: null,
+    exports: [{ guest: name, name: 's', sizeBytes: 4096, socket: `/run/${name}-s.nbd` }],
+    ...changed,
+  };
+}

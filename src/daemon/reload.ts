@@ -1,0 +1,76 @@
+/**
+ * What a reread config changes in a running daemon. Live: caps, owners, weights, reservations, exports that come or go,
+ * the level of the log. An export that goes keeps its pages: a config line taken out is not a guest's death. Everything
+ * else needs a restart, and is named.
+ */
+import path from 'node:path';
+import type { Config, ExportConfig, GuestConfig } from './config/config.js';
+
+export interface Reload {
+  /** The config from now on: the new one, with what needs a restart as it was. */
+  readonly config: Config;
+  readonly added: readonly ExportConfig[];
+  readonly removed: readonly ExportConfig[];
+  readonly caps: readonly { readonly guest: string; readonly capBytes: number | null }[];
+  /** Keys whose new value waits for a restart. */
+  readonly needRestart: readonly string[];
+}
+
+export function planReload(now: Config, next: Config): Reload {
+  const needRestart = RESTART_KEYS.filter(({ differs }) => differs(now, next)).map(({ key }) => key);
+  const guests = next.guests.map((guest) => keepSizes(guest, now, needRestart));
+  const config: Config = {
+    ...next,
+    runDir: now.runDir,
+    runDirIsDefault: now.runDirIsDefault,
+    arena: now.arena,
+    capacityBytes: now.capacityBytes,
+    capacityIsDefault: now.capacityIsDefault,
+    http: now.http,
+    guests,
+  };
+  const before = exportsOf(now);
+  const after = exportsOf(config);
+  return {
+    config,
+    added: [...after.entries()].filter(([name]) => !before.has(name)).map(([, spec]) => spec),
+    removed: [...before.entries()].filter(([name]) => !after.has(name)).map(([, spec]) => spec),
+    caps: guests
+      .filter(({ name, capBytes }) => (guestOf(now, name)?.capBytes ?? null) !== capBytes)
+      .map(({ name, capBytes }) => ({ guest: name, capBytes })),
+    needRestart,
+  };
+}
+
+const RESTART_KEYS: readonly { key: string; differs: (now: Config, next: Config) => boolean }[] = [
+  { key: 'run_dir', differs: (now, next) => now.runDir !== next.runDir },
+  { key: 'arena', differs: (now, next) => now.arena.path !== next.arena.path },
+  {
+    key: 'capacity',
+    // A default follows the memory that happens to be free; nobody asked for another.
+    differs: (now, next) =>
+      now.capacityBytes !== next.capacityBytes && !(now.capacityIsDefault && next.capacityIsDefault),
+  },
+  { key: 'http', differs: (now, next) => JSON.stringify(now.http) !== JSON.stringify(next.http) },
+];
+
+/** A disk does not change its size under a guest that uses it. Notes which ones were asked to. */
+function keepSizes(guest: GuestConfig, now: Config, needRestart: string[]): GuestConfig {
+  const exports = guest.exports.map((spec) => {
+    const running = guestOf(now, guest.name)?.exports.find(({ name }) => name === spec.name);
+    // A new export gets its socket where the others are, whatever the run_dir after the next restart.
+    if (running === undefined) return { ...spec, socket: path.join(now.runDir, path.basename(spec.socket)) };
+    if (running.sizeBytes === spec.sizeBytes) return running;
+    needRestart.push(`guest.${guest.name}.swap.${spec.name}.size`);
+    return running;
+  });
+  return { ...guest, exports };
+}
+
+function exportsOf({ guests }: Config): Map<string, ExportConfig> {
+  return new Map(guests.flatMap(({ exports }) => exports).map((spec) => [`${spec.guest}/${spec.name}`, spec]));
+}
+
+function guestOf({ guests }: Config, name: string): GuestConfig | undefined {
+  return guests.find((guest) => guest.name === name);
+}

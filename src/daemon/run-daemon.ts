@@ -1,0 +1,297 @@
+/**
+ * The daemon's life, from a config to the end of the process:
+ *
+ *      decide config ─ run_dir ─ arena, locked ─ control.sock ─ HTTP ─ shard recovers and listens ─ ready ─ ... ─ stop
+ *      └ refuses without a trace ┘└────────── whatever fails here takes back what came before it ──────────┘
+ *
+ * The arena is locked before anything of a running daemon could be disturbed: a second one on the same arena is
+ * refused before it looks at sockets or `ready.json`.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import { TmemError } from '../base/errors.js';
+import type { Recovered } from '../base/shard-port.js';
+import { formatSize } from '../base/size.js';
+import { VERSION } from '../base/version.js';
+import { controlSocket } from '../client/control/run-dir.js';
+import { type HostFacts, type HostView, hostView } from '../host/host-view.js';
+import { type ControlServer, startControlServer } from '../serve/control/control-server.js';
+import { lockArena } from './arena-lock.js';
+import type { Config, ExportConfig, ServeFlags } from './config/config.js';
+import { formatHttpAddress } from './config/http-address.js';
+import { resolveConfig } from './config/resolve-config.js';
+import { type Surroundings, thisMachine } from './config/surroundings.js';
+import { makeArenaDir, makeRunDir } from './directories.js';
+import { keepHeapLean } from './lean-heap.js';
+import { type Log, openLog } from './log.js';
+import { readyDocument, removeReadyFile, tellSystemd, writeReadyFile } from './ready.js';
+import { planReload } from './reload.js';
+import { ShardClient } from './shard-client.js';
+import { listenForSignals } from './stop-signals.js';
+import { Undo } from './undo.js';
+import { freeSocketPath, handOverSocket } from './unix-socket.js';
+import { watchShard } from './watchdog.js';
+
+/** A clean stop promises 10 s; what is not done by now is left to recovery. */
+const STOP_MS = 9000;
+
+/** How long a thread may take to be ended before the process ends itself the hard way. */
+const KILL_MS = 500;
+
+/** What the tests replace. */
+export interface DaemonParts {
+  readonly machine: Surroundings;
+  /** The module that the shard's thread runs. */
+  readonly shardEntry: URL;
+}
+
+/**
+ * Serves until a signal. Resolves after a clean stop.
+ *
+ * @throws TmemError whatever kept it from starting; E_INTERNAL when the shard died or hung
+ */
+export async function runDaemon(flags: ServeFlags, parts: Partial<DaemonParts> = {}): Promise<void> {
+  keepHeapLean();
+  const machine = parts.machine ?? thisMachine;
+  const config = resolveConfig(flags, machine);
+  const entry = parts.shardEntry ?? new URL('../shard/shard-main.js', import.meta.url);
+  await new Daemon(config, () => resolveConfig(flags, machine), entry).run();
+}
+
+class Daemon {
+  #config: Config;
+  readonly #reread: () => Config;
+  readonly #log: Log;
+  readonly #shard: ShardClient;
+  readonly #undo = new Undo();
+  /** Rejects when the daemon cannot go on. */
+  readonly #failed: Promise<never>;
+  readonly #fail: (error: Error) => void;
+  /** Rereads happen one after the other. */
+  #reloading: Promise<void> = Promise.resolve();
+  #view: HostView | undefined;
+  #http: ControlServer | undefined;
+  #recovered: Recovered | undefined;
+
+  constructor(config: Config, reread: () => Config, shardEntry: URL) {
+    this.#config = config;
+    this.#reread = reread;
+    this.#log = openLog(config.logLevel);
+    let fail: (error: Error) => void = () => {};
+    this.#failed = new Promise((_, reject) => (fail = reject));
+    this.#fail = fail;
+    // Whoever awaits it hears of it; until then it is not an unhandled rejection.
+    this.#failed.catch(() => {});
+    this.#shard = new ShardClient(shardEntry, {
+      log: (level, text) => this.#log[level](text),
+      lost: (error) => this.#fail(new TmemError('E_INTERNAL', `the shard ended: ${error.message}`, { cause: error })),
+    });
+  }
+
+  async run(): Promise<void> {
+    const signals = listenForSignals(
+      () => void this.#endAtOnce(0),
+      () => this.#hangUp(),
+    );
+    // Whoever read the ready line may have left.
+    process.stdout.on('error', () => {});
+    process.on('uncaughtException', this.#fail);
+    const started = this.#start();
+    try {
+      const signal = await Promise.race([started.then(() => signals.requested), signals.requested, this.#failed]);
+      this.#log.info({ signal }, 'stopping');
+      if (this.#recovered === undefined) {
+        // In the middle of a recovery: ending it is a crash that the next one recovers from.
+        await this.#shard.kill(KILL_MS);
+        await started.catch(() => {});
+      }
+      await this.#stop();
+      this.#log.info('stopped');
+    } catch (error) {
+      await this.#end(error);
+      throw error;
+    } finally {
+      signals.release();
+      process.off('uncaughtException', this.#fail);
+    }
+  }
+
+  /** Returns when everything accepts and everybody who waits has been told. */
+  async #start(): Promise<void> {
+    const { runDir, arena, guests, warnings } = this.#config;
+    this.#log.info({ version: VERSION, runDir, arena: arena.path }, 'starting');
+    for (const { code, text } of warnings) this.#log.warn({ code }, text);
+    makeRunDir(runDir, this.#config.runDirIsDefault, this.#undo);
+    // From here on what is made is ours alone; sockets are opened to their owners one by one.
+    process.umask(0o077);
+    makeArenaDir(arena.path, arena.isDefault, this.#undo);
+    const lock = await lockArena(arena.path, runDir, () =>
+      this.#fail(new TmemError('E_ARENA_BUSY', `arena ${arena.path} was taken by another daemon while this one slept`)),
+    );
+    this.#undo.add(() => lock.release());
+
+    await this.#listenForControl();
+    removeReadyFile(runDir);
+    const exports = guests.flatMap((guest) => guest.exports);
+    for (const { socket } of exports) await freeSocketPath(socket);
+    // A shard that stops removes its sockets; one that is ended cannot.
+    this.#undo.add(() => this.#removeSockets());
+    this.#recovered = await this.#shard.open({
+      arena: arena.path,
+      capacityBytes: this.#config.capacityBytes,
+      limits: guests.map(({ name, capBytes }) => ({ guest: name, capBytes })),
+      exports: exports.map(specOf),
+    });
+    this.#undo.add(watchShard(this.#shard, () => this.#shardIsSilent()));
+    this.#handOverSockets();
+    this.#view = hostView(this.#shard, () => this.#facts(), processFacts);
+    await this.#announce(this.#recovered);
+  }
+
+  async #listenForControl(): Promise<void> {
+    const { runDir, http } = this.#config;
+    const path = controlSocket(runDir);
+    await freeSocketPath(path);
+    const control = await startControlServer({ path }, () => this.#view);
+    this.#undo.add(() => control.close());
+    chmodSync(path, 0o600);
+    if (http === null) return;
+    const server = await startControlServer(http, () => this.#view);
+    this.#undo.add(() => server.close());
+    this.#http = server;
+  }
+
+  async #announce(recovered: Recovered): Promise<void> {
+    const { runDir } = this.#config;
+    this.#writeReadyFile();
+    this.#undo.add(() => removeReadyFile(runDir));
+    const { pages, droppedRecords, seconds } = recovered;
+    this.#log.info({ pages, droppedRecords, seconds, capacity: formatSize(this.#config.capacityBytes) }, 'ready');
+    process.stdout.write(`tmem: ready ${runDir}\n`);
+    if (process.env['NOTIFY_SOCKET'] !== undefined) {
+      const trouble = await tellSystemd();
+      if (trouble !== undefined) this.#log.warn(`systemd was not told that the daemon is ready: ${trouble}`);
+    }
+    this.#giveHints();
+  }
+
+  /** What to type next. To a person as lines, else as lines of the log, which programs can tell from errors. */
+  #giveHints(): void {
+    const first = this.#config.guests.flatMap(({ exports }) => exports)[0];
+    const tmem = process.env['npm_lifecycle_event'] === undefined ? 'tmem' : 'npx tmem';
+    const where = this.#config.runDirIsDefault ? '' : ` --run-dir ${this.#config.runDir}`;
+    const hints = [`${tmem} status${where}`];
+    if (first !== undefined) hints.push(`${tmem} attach ${first.guest}/${first.name}${where}`);
+    const http = this.#httpUrl();
+    if (http !== null) hints.push(http);
+    if (process.stderr.isTTY) process.stderr.write(`Next:\n${hints.map((hint) => `  ${hint}\n`).join('')}`);
+    else this.#log.info({ next: hints }, 'what to type next');
+  }
+
+  /** Within {@link STOP_MS}, or what is left of it is given up. */
+  async #stop(): Promise<void> {
+    removeReadyFile(this.#config.runDir);
+    const late = setTimeout(() => {
+      this.#log.error('the stop took too long: ending as it is');
+      void this.#endAtOnce(1);
+    }, STOP_MS);
+    await this.#shard.stop();
+    await this.#takeBack();
+    clearTimeout(late);
+  }
+
+  /** After a failure: the shard's memory is not trusted any more, the arena is as after any crash. */
+  async #end(error: unknown): Promise<void> {
+    const { stack } = error instanceof Error ? error : {};
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.stack : undefined;
+    this.#log.debug({ stack, cause }, 'ending');
+    if (!(await this.#shard.kill(KILL_MS))) {
+      // A blocked thread would block process.exit too; the message must not be lost with it.
+      const { message } = error instanceof Error ? error : { message: String(error) };
+      process.stderr.write(`tmem: ${error instanceof TmemError ? error.code : 'E_INTERNAL'}: ${message}\n`);
+      await this.#takeBack();
+      process.kill(process.pid, 'SIGKILL');
+    }
+    await this.#takeBack();
+  }
+
+  async #endAtOnce(code: number): Promise<void> {
+    if (await this.#shard.kill(KILL_MS)) process.exit(code);
+    process.kill(process.pid, 'SIGKILL');
+  }
+
+  async #takeBack(): Promise<void> {
+    await this.#undo.run((error) => this.#log.debug({ error: String(error) }, 'could not be taken back'));
+  }
+
+  #shardIsSilent(): void {
+    const text = 'the shard has not answered for 5 s: ending, so that the unit starts the daemon again';
+    this.#log.fatal(text);
+    this.#fail(new TmemError('E_INTERNAL', text));
+  }
+
+  #hangUp(): void {
+    this.#reloading = this.#reloading
+      .then(() => this.#reload())
+      .catch((error: unknown) => {
+        const message = error instanceof Error ? error.message : String(error);
+        this.#log.error({ code: error instanceof TmemError ? error.code : 'E_INTERNAL' }, `not reloaded: ${message}`);
+      });
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#recovered === undefined) throw new TmemError('E_NOT_READY', 'still starting');
+    const plan = planReload(this.#config, this.#reread());
+    for (const { socket } of plan.added) await freeSocketPath(socket);
+    for (const { guest, name } of plan.removed) await this.#shard.removeExport(guest, name);
+    for (const limits of plan.caps) await this.#shard.setCap(limits);
+    this.#config = plan.config;
+    for (const spec of plan.added) await this.#shard.addExport(specOf(spec));
+    this.#log.level = plan.config.logLevel;
+    this.#handOverSockets();
+    this.#writeReadyFile();
+    const named = ({ guest, name }: ExportConfig): string => `${guest}/${name}`;
+    this.#log.info(
+      { added: plan.added.map(named), removed: plan.removed.map(named), caps: plan.caps },
+      'config read again',
+    );
+    for (const { code, text } of plan.config.warnings) this.#log.warn({ code }, text);
+    if (plan.needRestart.length > 0)
+      this.#log.warn({ keys: plan.needRestart }, `a restart is needed for ${plan.needRestart.join(', ')}`);
+  }
+
+  #handOverSockets(): void {
+    for (const { exports, ownerUid } of this.#config.guests)
+      for (const { socket } of exports) handOverSocket(socket, ownerUid);
+  }
+
+  #removeSockets(): void {
+    for (const { exports } of this.#config.guests) for (const { socket } of exports) rmSync(socket, { force: true });
+  }
+
+  #writeReadyFile(): void {
+    if (this.#recovered === undefined) return;
+    writeReadyFile(this.#config.runDir, readyDocument(this.#config, this.#httpUrl(), this.#recovered));
+  }
+
+  #httpUrl(): string | null {
+    const { http } = this.#config;
+    return http === null ? null : `http://${formatHttpAddress({ ...http, port: this.#http?.port ?? http.port })}/`;
+  }
+
+  #facts(): HostFacts {
+    const { arena, guests, warnings } = this.#config;
+    return { version: VERSION, arena: { path: arena.path, fs: arena.fs }, guests, warnings };
+  }
+}
+
+function specOf({ guest, name, sizeBytes, socket }: ExportConfig): ExportConfig {
+  return { guest, name, sizeBytes, socket };
+}
+
+function processFacts(): { pid: number; uptimeS: number; rssBytes: number } {
+  return {
+    pid: process.pid,
+    uptimeS: Math.round(process.uptime() * 1000) / 1000,
+    rssBytes: process.memoryUsage.rss(),
+  };
+}

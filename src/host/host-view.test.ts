@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import type { PoolStatus, ShardStatus } from '../base/shard-port.js';
+import { exportUri, type HostFacts, statusOf } from './host-view.js';
+
+test('the committed lines of the ledger add up to the budget, whatever is stored', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ ephemeral: fc.boolean(), bytes: fc.nat(10_000) })),
+      fc.nat(1000),
+      (pools, index) => {
+        const { ledger } = statusOf(
+          facts,
+          store({
+            arena: { capacityBytes: 2 ** 30, occupiedBytes: 0, liveBytes: 0, metadataBytes: index },
+            pools: pools.map(({ ephemeral, bytes }) =>
+              pool({ kind: ephemeral ? 'ephemeral' : 'persistent', storedBytes: bytes }),
+            ),
+          }),
+          here,
+        );
+        const sum = Object.values(ledger.committed).reduce((total: number, bytes: number) => total + bytes, 0);
+        assert.equal(sum, ledger.budget_bytes);
+        assert.ok(ledger.budget_bytes >= 2 ** 30);
+      },
+    ),
+  );
+});
+
+test('a guest of the config without pages is shown, and so are pages without a guest', () => {
+  const { guests } = statusOf(
+    facts,
+    store({ guests: [{ name: 'old', persistentPages: 2, ephemeralPages: 1, storedBytes: 300 }] }),
+    here,
+  );
+  assert.deepEqual(
+    guests.map(({ name, state, kind, weight, stored_bytes }) => ({ name, state, kind, weight, stored_bytes })),
+    [
+      { name: 'vm1', state: 'no-driver', kind: 'vm', weight: 100, stored_bytes: 0 },
+      { name: 'old', state: 'orphaned', kind: null, weight: null, stored_bytes: 300 },
+    ],
+  );
+});
+
+test('an export is named with its guest, and its URI is what libnbd reads', () => {
+  const { exports } = statusOf(facts, store({}), here);
+  assert.deepEqual(
+    exports.map(({ name, uri, size_bytes }) => ({ name, uri, size_bytes })),
+    [{ name: 'vm1/s', uri: 'nbd+unix:///vm1/s?socket=/run/tmem/vm1-s.nbd', size_bytes: 4096 }],
+  );
+  assert.equal(
+    exportUri({ guest: 'a', name: 'b', socket: '/run/a b&c.nbd' }),
+    'nbd+unix:///a/b?socket=/run/a%20b%26c.nbd',
+  );
+});
+
+test('what is not built yet is null or empty', () => {
+  const { policy, ledger, pools } = statusOf(facts, store({}), here);
+  assert.deepEqual(
+    Object.values({ ...policy, ...ledger.measured }),
+    Array.from({ length: 8 }, () => null),
+  );
+  assert.deepEqual(pools, []);
+});
+
+const here = { pid: 1, uptimeS: 1, rssBytes: 1 };
+
+const facts: HostFacts = {
+  version: '0.1.0',
+  arena: { path: '/a', fs: 'tmpfs' },
+  guests: [
+    {
+      name: 'vm1',
+      kind: 'vm',
+      weight: 100,
+      reservationBytes: 0,
+      capBytes: null,
+      exports: [{ guest: 'vm1', name: 's', sizeBytes: 4096, socket: '/run/tmem/vm1-s.nbd' }],
+    },
+  ],
+  warnings: [],
+};
+
+function store(changed: Partial<ShardStatus>): ShardStatus {
+  return {
+    arena: { capacityBytes: 4096, occupiedBytes: 0, liveBytes: 0, metadataBytes: 0 },
+    recovered: { pages: 0, droppedRecords: 0, seconds: 0 },
+    guests: [],
+    exports: [],
+    pools: [],
+    ...changed,
+  };
+}
+
+function pool(changed: Partial<PoolStatus>): PoolStatus {
+  return {
+    id: 0,
+    guest: 'vm1',
+    name: 's',
+    kind: 'persistent',
+    shared: false,
+    inclusive: true,
+    pages: 0,
+    storedBytes: 0,
+    puts: 0,
+    putsOk: 0,
+    gets: 0,
+    getsHit: 0,
+    flushes: 0,
+    evicted: 0,
+    verifyFailures: 0,
+    ...changed,
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * One shard on its thread: requests come in over a message port, a {@link Shard} carries them out, answers go back.
+ * Everything that may differ (the real shard, a fake one) comes in as `open`.
+ */
+import { systemCode, TmemError } from '../base/errors.js';
+import type {
+  ExportSpec,
+  GuestLimits,
+  LogLevel,
+  Recovered,
+  ShardAnswer,
+  ShardFailure,
+  ShardOptions,
+  ShardReply,
+  ShardRequest,
+  ShardStatus,
+} from '../base/shard-port.js';
+
+/** An arena with its exports, open and serving. */
+export interface Shard {
+  readonly recovered: Recovered;
+
+  /** Counts what is there now. Called about once a second while somebody looks; cost must not grow with pages. */
+  status(): ShardStatus;
+
+  /** Resolves when the export's socket accepts. Throws E_SOCKET_BUSY, E_ARENA_FULL (too many exports). */
+  addExport(spec: ExportSpec): Promise<void>;
+
+  /** Resolves when its connections are closed and its socket file is gone. The pool stays. */
+  removeExport(guest: string, name: string): Promise<void>;
+
+  setCap(limits: GuestLimits): void;
+
+  /** A turn of the work that nobody asked for: cleaning when idle. Bounded to a few milliseconds. */
+  maintain(): void;
+
+  /** ESHUTDOWN to clients, requests in flight answered, checkpoint, sockets removed, files closed. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when recovery is done and every export's socket accepts; on failure leaves no socket and no open file. */
+export type OpenShard = (options: ShardOptions, log: ShardLog) => Promise<Shard>;
+
+/** Becomes a line of the daemon's log. */
+export type ShardLog = (level: LogLevel, text: string) => void;
+
+/** The ends of a `MessagePort` that are used here. */
+export interface ShardMessages {
+  on(event: 'message', listener: (request: ShardRequest) => void): unknown;
+  postMessage(reply: ShardReply): void;
+  close(): void;
+}
+
+/** Cleaning gets five seconds from 25 % slack to 10 %: a twentieth of a second between turns is plenty of them. */
+const MAINTAIN_INTERVAL_MS = 50;
+
+/** Answers requests until `stop`, after which nothing keeps the thread alive. */
+export function serveShard(messages: ShardMessages, open: OpenShard): void {
+  let shard: Shard | undefined;
+  let maintenance: NodeJS.Timeout | undefined;
+
+  const log: ShardLog = (level, text) => messages.postMessage({ log: level, text });
+  const opened = (): Shard => {
+    if (shard === undefined) throw new TmemError('E_INTERNAL', 'the shard is not open');
+    return shard;
+  };
+
+  const carryOut = async (request: ShardRequest): Promise<ShardAnswer> => {
+    switch (request.verb) {
+      case 'open':
+        shard = await open(request.options, log);
+        maintenance = setInterval(() => shard?.maintain(), MAINTAIN_INTERVAL_MS);
+        return shard.recovered;
+      case 'status':
+        return opened().status();
+      case 'addExport':
+        await opened().addExport(request.spec);
+        return null;
+      case 'removeExport':
+        await opened().removeExport(request.guest, request.name);
+        return null;
+      case 'setCap':
+        opened().setCap(request.limits);
+        return null;
+      case 'ping':
+        return null;
+      case 'stop':
+        break;
+    }
+    clearInterval(maintenance);
+    const leaving = shard;
+    shard = undefined;
+    await leaving?.stop();
+    return null;
+  };
+
+  const answer = async (request: ShardRequest): Promise<void> => {
+    try {
+      messages.postMessage({ call: request.call, value: await carryOut(request) });
+    } catch (error) {
+      messages.postMessage({ call: request.call, error: failureOf(error) });
+    }
+    if (request.verb === 'stop') messages.close();
+  };
+
+  messages.on('message', (request) => void answer(request));
+}
+
+function failureOf(error: unknown): ShardFailure {
+  if (error instanceof TmemError) return { code: error.code, message: error.message, stack: null };
+  if (!(error instanceof Error)) return { code: 'E_INTERNAL', message: String(error), stack: null };
+  // A full file system is the one system error whose cure the user can guess from a code.
+  const code = systemCode(error) === 'ENOSPC' ? 'E_ARENA_FULL' : 'E_INTERNAL';
+  return { code, message: error.message, stack: error.stack ?? null };
+}

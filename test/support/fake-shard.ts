@@ -1,0 +1,119 @@
+/**
+ * A shard without a store, for tests of the daemon: it listens on its exports' sockets and counts. What it should do
+ * wrong is asked for through what it is given: a guest's name at start, a word on an export's socket later.
+ */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
+import { TmemError } from '../../src/base/errors.js';
+import type { ExportSpec, GuestLimits, ShardOptions, ShardStatus } from '../../src/base/shard-port.js';
+import type { OpenShard, Shard, ShardLog } from '../../src/shard/serve-shard.js';
+
+export const openFakeShard: OpenShard = async (options, log) => {
+  if (hasGuest(options, 'damaged'))
+    throw new TmemError('E_ARENA_DAMAGED', 'the fake arena is damaged: so it was asked');
+  if (hasGuest(options, 'broken')) throw new Error('the fake shard is broken');
+  if (hasGuest(options, 'slow')) await new Promise((resolve) => setTimeout(resolve, 60_000));
+  const shard = new FakeShard(options, log);
+  for (const spec of options.exports) await shard.addExport(spec);
+  return shard;
+};
+
+class FakeShard implements Shard {
+  readonly recovered = { pages: 3, droppedRecords: 1, seconds: 0.25 };
+  readonly #options: ShardOptions;
+  readonly #log: ShardLog;
+  readonly #servers = new Map<string, Server>();
+  readonly #caps = new Map<string, number | null>();
+  #stopsNever = false;
+
+  constructor(options: ShardOptions, log: ShardLog) {
+    this.#options = options;
+    this.#log = log;
+    for (const { guest, capBytes } of options.limits) this.#caps.set(guest, capBytes);
+  }
+
+  status(): ShardStatus {
+    const exports = [...this.#servers.keys()].map((name) => name.split('/'));
+    return {
+      arena: { capacityBytes: this.#options.capacityBytes, occupiedBytes: 8192, liveBytes: 4096, metadataBytes: 40 },
+      recovered: this.recovered,
+      guests: [
+        { name: 'guest0', persistentPages: 3, ephemeralPages: 0, storedBytes: 4096 },
+        { name: 'gone', persistentPages: 1, ephemeralPages: 0, storedBytes: 100 },
+      ],
+      exports: exports.map(([guest, name]) => ({
+        guest: guest!,
+        name: name!,
+        connections: 1,
+        storedPages: 3,
+        sameFilledPages: 1,
+        storedBytes: 4096,
+        reads: 5,
+        writes: 6,
+        trims: 7,
+        flushes: 8,
+        errors: 0,
+      })),
+      pools: exports.map(([guest, name], id) => ({
+        id,
+        guest: guest!,
+        name: name!,
+        kind: 'persistent',
+        shared: false,
+        inclusive: true,
+        pages: 3,
+        storedBytes: 4096,
+        puts: 6,
+        putsOk: 6,
+        gets: 5,
+        getsHit: 4,
+        flushes: 7,
+        evicted: 0,
+        verifyFailures: 0,
+      })),
+    };
+  }
+
+  async addExport({ guest, name, socket }: ExportSpec): Promise<void> {
+    const server = createServer((connection) => {
+      connection.on('data', (data) => this.#obey(data.toString()));
+      connection.on('error', () => {});
+    });
+    server.listen(socket);
+    await once(server, 'listening');
+    this.#servers.set(`${guest}/${name}`, server);
+  }
+
+  removeExport(guest: string, name: string): Promise<void> {
+    this.#servers.get(`${guest}/${name}`)!.close();
+    this.#servers.delete(`${guest}/${name}`);
+    return Promise.resolve();
+  }
+
+  setCap({ guest, capBytes }: GuestLimits): void {
+    this.#caps.set(guest, capBytes);
+    this.#log('info', `cap of ${guest} is now ${capBytes}`);
+  }
+
+  maintain(): void {}
+
+  async stop(): Promise<void> {
+    if (this.#stopsNever) await new Promise(() => {});
+    for (const server of this.#servers.values()) server.close();
+    this.#log('info', 'the fake shard has stopped');
+  }
+
+  #obey(word: string): void {
+    if (word === 'hang') for (;;);
+    if (word === 'die') process.nextTick(() => this.#die());
+    if (word === 'never stop') this.#stopsNever = true;
+  }
+
+  #die(): never {
+    throw new Error('the fake shard died as it was asked');
+  }
+}
+
+function hasGuest({ limits }: ShardOptions, name: string): boolean {
+  return limits.some(({ guest }) => guest === name);
+}
