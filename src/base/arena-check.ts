@@ -11,6 +11,8 @@ export interface ArenaCheck {
   /** Pages whose newest record cannot be read back; at most {@link DAMAGED_PAGES_MAX} of them are named. */
   readonly damaged: readonly DamagedPage[];
   readonly damagedPages: number;
+  /** Places where nobody can tell whose records were there: the daemon refuses such an arena. */
+  readonly damage: readonly string[];
 }
 
 export interface DamagedPage {

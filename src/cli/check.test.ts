@@ -3,7 +3,16 @@ import { test } from 'node:test';
 import { checkReport } from './check.js';
 import { formatTable } from './table.js';
 
-const whole = { version: 1, segments: 2, records: 30, pages: 20, tornTail: false, damaged: [], damagedPages: 0 };
+const whole = {
+  version: 1,
+  segments: 2,
+  records: 30,
+  pages: 20,
+  tornTail: false,
+  damaged: [],
+  damagedPages: 0,
+  damage: [],
+};
 
 test('a whole arena is one line and "no damage"', () => {
   assert.equal(checkReport('/a', whole), 'arena /a: format 1, 2 segments, 30 records, 20 pages\nno damage\n');

@@ -15,6 +15,11 @@ export function checkCommand(): Command {
       process.stdout.write(
         json === true ? `${JSON.stringify(checkDocument(place, check))}\n` : checkReport(place, check),
       );
+      if (check.damage.length > 0)
+        throw new TmemError(
+          'E_ARENA_DAMAGED',
+          `${check.damage.length} places in ${place} hold records that nobody can read, so pages may be missing or old: restore the files or move the arena away`,
+        );
       if (check.damagedPages > 0)
         throw new TmemError(
           'E_ARENA_DAMAGED',
@@ -30,7 +35,8 @@ export function checkReport(place: string, check: ArenaCheck): string {
     check.tornTail ? 'torn tail: a crash cut the last write; nothing that was acknowledged is missing\n' : '',
     ...check.damaged.map(({ pool, page }) => `damaged: ${pool} page ${page}\n`),
     unnamed > 0 ? `damaged: ${unnamed} more\n` : '',
-    check.damagedPages === 0 ? 'no damage\n' : '',
+    ...check.damage.map((where) => `damaged: ${where}\n`),
+    check.damagedPages === 0 && check.damage.length === 0 ? 'no damage\n' : '',
   ].join('');
 }
 
@@ -45,5 +51,6 @@ function checkDocument(place: string, check: ArenaCheck): object {
     torn_tail: check.tornTail,
     damaged_pages: check.damagedPages,
     damaged: check.damaged.map(({ pool, page }) => ({ pool, page })),
+    damage: check.damage,
   };
 }

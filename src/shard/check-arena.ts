@@ -1,7 +1,38 @@
 /** An arena verified offline: composition of files, engine and pools for reading alone. */
-import type { CheckArena } from '../base/arena-check.js';
+import fs from 'node:fs';
+import { type CheckArena, DAMAGED_PAGES_MAX, type DamagedPage } from '../base/arena-check.js';
 import { TmemError } from '../base/errors.js';
+import { MIB } from '../base/units.js';
+import { type BadPage, checkEngine } from '../engine/check.js';
+import { loadKernel } from '../engine/kernel.js';
+import { FORMAT_VERSION } from '../engine/segment-header.js';
+import { RealSegmentFiles } from '../io/real-segment-files.js';
+import { decodePoolName } from '../tmem/names.js';
+import { shardFolder } from './shard.js';
 
-export const checkArena: CheckArena = () => {
-  throw new TmemError('E_INTERNAL', 'the page store is not part of this build');
+export const checkArena: CheckArena = (arena) => {
+  const folder = shardFolder(arena);
+  if (!fs.existsSync(folder)) throw new TmemError('E_NOT_FOUND', `no arena at ${arena}: name its folder with --arena`);
+  const files = new RealSegmentFiles(folder, { readOnly: true });
+  try {
+    const segments = files.list().length;
+    const { recovered, badPages } = checkEngine(loadKernel({ memoryBytes: 2 * MIB }), files);
+    return {
+      version: FORMAT_VERSION,
+      segments,
+      records: recovered.records,
+      pages: recovered.pages,
+      tornTail: recovered.droppedRecords > 0,
+      damaged: badPages.slice(0, DAMAGED_PAGES_MAX).map(damagedPage),
+      damagedPages: badPages.length,
+      damage: recovered.damage.map(({ slot, offset, what }) => `segment ${slot} at byte ${offset}: ${what}`),
+    };
+  } finally {
+    files.close();
+  }
 };
+
+function damagedPage({ object, index }: BadPage): DamagedPage {
+  const name = decodePoolName(object.pool.name);
+  return { pool: name === undefined ? `object ${object.number}` : `${name.client}/${name.pool}`, page: index };
+}

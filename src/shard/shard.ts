@@ -1,6 +1,160 @@
-/** Composition of one shard: files, engine, pools, hooks and servers. */
-import { TmemError } from '../base/errors.js';
-import type { OpenShard } from './serve-shard.js';
+/**
+ * Composition of one shard: files, engine, pools, hooks and servers, all on one thread and one kernel memory.
+ *
+ *      socket ─▶ NBD session ─▶ Preswap ─▶ HostedLayer ─▶ TmemPool ─▶ Engine ─▶ segment files
+ */
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { systemClock } from '../base/clock.js';
+import type { Address } from '../base/ids.js';
+import type { ExportSpec, GuestLimits, Recovered, ShardOptions, ShardStatus } from '../base/shard-port.js';
+import { MIB, PAGE_BYTES } from '../base/units.js';
+import type { Engine } from '../engine/engine.js';
+import { type Kernel, loadKernel } from '../engine/kernel.js';
+import { openEngine, segmentBytesFor } from '../engine/open-engine.js';
+import { IDLE_SLACK, LOAD_SLACK } from '../engine/space.js';
+import { Preswap } from '../hooks/preswap.js';
+import { RealSegmentFiles } from '../io/real-segment-files.js';
+import { HostedLayer } from '../layers/hosted.js';
+import { NbdServer } from '../serve/data/nbd/server.js';
+import { PERSISTENT_PRIVATE } from '../tmem/pool-attributes.js';
+import { Tmem } from '../tmem/tmem.js';
+import type { TmemPool } from '../tmem/tmem-pool.js';
+import type { OpenShard, Shard, ShardLog } from './serve-shard.js';
+import { exportName, type ServedExport } from './served-export.js';
+import { shardStatus } from './shard-status.js';
 
-export const openShard: OpenShard = () =>
-  Promise.reject(new TmemError('E_INTERNAL', 'the page store is not part of this build'));
+/** Everything that passes pages: the kernel's tables, the server's areas (656 KiB), staging, readers, scratch pages. */
+const KERNEL_BYTES: number = 4 * MIB;
+
+/** Maintenance may take this long of a turn; a request that waits for it hardly notices. */
+const MAINTAIN_US = 3000;
+
+/** Turns without a write before the arena is cleaned further than load allows: half a second. */
+const QUIET_TURNS = 10;
+
+export const openShard: OpenShard = async (options, log) => {
+  const kernel = loadKernel({ memoryBytes: KERNEL_BYTES });
+  const files = new RealSegmentFiles(shardFolder(options.arena));
+  let shard: OpenedShard | undefined;
+  try {
+    shard = new OpenedShard(kernel, files, options, log);
+    for (const limits of options.limits) shard.setCap(limits);
+    for (const spec of options.exports) await shard.addExport(spec);
+    return shard;
+  } catch (error) {
+    await shard?.abandon();
+    if (shard === undefined) files.close();
+    throw error;
+  }
+};
+
+/** Where the segments of shard 0 are. */
+export function shardFolder(arena: string): string {
+  return path.join(arena, 'shard-0');
+}
+
+class OpenedShard implements Shard {
+  readonly recovered: Recovered;
+  readonly #capacityBytes: number;
+  readonly #engine: Engine;
+  readonly #tmem: Tmem;
+  readonly #server: NbdServer;
+  readonly #kernel: Kernel;
+  readonly #scratch: Address;
+  readonly #exports = new Map<string, ServedExport>();
+  #writtenBytes = 0;
+  #quietTurns = 0;
+
+  constructor(kernel: Kernel, files: RealSegmentFiles, options: ShardOptions, log: ShardLog) {
+    const startUs = systemClock.nowUs();
+    const { engine, recovered } = openEngine(kernel, files, {
+      segmentBytes: segmentBytesFor(options.capacityBytes),
+      capacityBytes: options.capacityBytes,
+      arena: { low: randomBytes(4).readUInt32LE(), high: randomBytes(4).readUInt32LE() },
+    });
+    this.#kernel = kernel;
+    this.#capacityBytes = options.capacityBytes;
+    this.#engine = engine;
+    this.#tmem = new Tmem(engine, kernel);
+    this.#server = new NbdServer({ memory: kernel });
+    this.#scratch = kernel.allocate(PAGE_BYTES);
+    this.recovered = {
+      pages: recovered.pages,
+      droppedRecords: recovered.droppedRecords,
+      seconds: (systemClock.nowUs() - startUs) / 1e6,
+    };
+    if (recovered.droppedRecords > 0) {
+      log(
+        'info',
+        `left out ${recovered.droppedRecords} torn records: the last write of the former life, not acknowledged`,
+      );
+    }
+  }
+
+  status(): ShardStatus {
+    return shardStatus({
+      capacityBytes: this.#capacityBytes,
+      recovered: this.recovered,
+      engine: this.#engine,
+      tmem: this.#tmem,
+      exports: this.#exports.values(),
+      counters: (name) => this.#server.counters(name),
+    });
+  }
+
+  async addExport(spec: ExportSpec): Promise<void> {
+    const pool = this.#poolOf(spec);
+    const layer = new HostedLayer(this.#tmem, pool);
+    const { sizeBytes } = spec;
+    const face = new Preswap({ sizeBytes, layer, memory: this.#kernel, scratch: this.#scratch });
+    const name = exportName(spec);
+    await this.#server.addExport({
+      name,
+      description: `tmem preswap: swap disk of ${spec.guest}`,
+      socketPath: spec.socket,
+      face,
+    });
+    this.#exports.set(name, { spec, pool });
+  }
+
+  async removeExport(guest: string, name: string): Promise<void> {
+    const removed = exportName({ guest, name });
+    this.#exports.delete(removed);
+    await this.#server.removeExport(removed);
+  }
+
+  setCap({ guest, capBytes }: GuestLimits): void {
+    this.#tmem.client(guest).capBytes = capBytes ?? Infinity;
+  }
+
+  maintain(): void {
+    const { writtenBytes } = this.#engine;
+    this.#quietTurns = writtenBytes === this.#writtenBytes ? this.#quietTurns + 1 : 0;
+    const slack = this.#quietTurns < QUIET_TURNS ? LOAD_SLACK : IDLE_SLACK;
+    const untilUs = systemClock.nowUs() + MAINTAIN_US;
+    // Under load cleaning is paid by the puts themselves; here only surplus files go back.
+    while (this.#engine.maintain(slack, slack === IDLE_SLACK) && systemClock.nowUs() < untilUs);
+    this.#writtenBytes = this.#quietTurns < QUIET_TURNS ? writtenBytes : this.#engine.writtenBytes;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.close();
+    this.#tmem.commit();
+    this.#engine.close();
+  }
+
+  /** Opening failed half-way: clients, if there are any yet, see a lost connection and nothing worse. */
+  async abandon(): Promise<void> {
+    await this.#server.close(0);
+    this.#engine.close();
+  }
+
+  /** Found again by name after a restart: that is how pages outlive the daemon. */
+  #poolOf({ guest, name }: ExportSpec): TmemPool {
+    const client = this.#tmem.client(guest);
+    const found = this.#tmem.poolNamed(client, name);
+    if (found !== undefined) return found;
+    return client.pools[this.#tmem.createPool(client, name, PERSISTENT_PRIVATE)]!;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What the staged batch will do to the index once it is written: a list of operations in the order of their records.
+ *
+ * @hot One row an operation, in arrays that are allocated once.
+ */
+import type { StoredObject, StoredPool } from './stored-object.js';
+
+export const Op = {
+  /** The page's record is at `location`, with this entry word. */
+  store: 0,
+  flushPage: 1,
+  /** Pages `[index, index + count)`. */
+  flushRange: 2,
+  flushObject: 3,
+  flushPool: 4,
+} as const;
+export type Op = (typeof Op)[keyof typeof Op];
+
+/** More than any turn of a server asks for; a batch that reaches it is committed early. */
+export const BATCH_OPS_MAX = 4096;
+
+export class Batch {
+  length = 0;
+  readonly op: Uint8Array = new Uint8Array(BATCH_OPS_MAX);
+  readonly index: Uint32Array = new Uint32Array(BATCH_OPS_MAX);
+  /** Of a store: the record's location. Of a range: the number of pages. */
+  readonly value: Float64Array = new Float64Array(BATCH_OPS_MAX);
+  readonly word: Uint32Array = new Uint32Array(BATCH_OPS_MAX);
+  /** Where the operation's own record is, for the segment's sums. */
+  readonly location: Uint32Array = new Uint32Array(BATCH_OPS_MAX);
+  readonly objects: (StoredObject | undefined)[] = [];
+  readonly pools: (StoredPool | undefined)[] = [];
+  /** Whether there is an operation that covers more than one page. */
+  hasWide = false;
+
+  get isFull(): boolean {
+    return this.length === BATCH_OPS_MAX;
+  }
+
+  add(
+    op: Op,
+    object: StoredObject | undefined,
+    pool: StoredPool,
+    index: number,
+    value: number,
+    word: number,
+    location: number,
+  ): void {
+    const at = this.length++;
+    this.op[at] = op;
+    this.objects[at] = object;
+    this.pools[at] = pool;
+    this.index[at] = index;
+    this.value[at] = value;
+    this.word[at] = word;
+    this.location[at] = location;
+    if (op >= Op.flushRange) this.hasWide = true;
+  }
+
+  /** The newest operation on this page; -1 if the batch leaves it alone. O(length). */
+  newestOf(object: StoredObject, index: number): number {
+    for (let at = this.length - 1; at >= 0; at--) {
+      switch (this.op[at]) {
+        case Op.store:
+        case Op.flushPage:
+          if (this.objects[at] === object && this.index[at] === index) return at;
+          break;
+        case Op.flushRange: {
+          const first = this.index[at]!;
+          if (this.objects[at] === object && index >= first && index < first + this.value[at]!) return at;
+          break;
+        }
+        case Op.flushObject:
+          if (this.objects[at] === object) return at;
+          break;
+        default:
+          if (this.pools[at] === object.pool) return at;
+      }
+    }
+    return -1;
+  }
+
+  clear(): void {
+    // References only keep objects from the garbage collector; numbers may stay.
+    this.objects.length = 0;
+    this.pools.length = 0;
+    this.length = 0;
+    this.hasWide = false;
+  }
+}

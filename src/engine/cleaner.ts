@@ -1,0 +1,149 @@
+/**
+ * Cleaning: what is still needed of a segment is appended to the log again, then the segment is free.
+ *
+ * The victim is the segment with the least to move; but once tombstones pass 3 % of the arena, the oldest, because
+ * tombstones only die when nothing older than they is left (must hold 3).
+ *
+ * A tombstone moves only for what it still has to cover. Pages of its range that are stored now have newer records,
+ * which cover the old ones themselves, and must not be flushed by a tombstone that comes behind them in the log.
+ */
+import { systemCode } from '../base/errors.js';
+import { pageIndex, type SegmentSlot } from '../base/ids.js';
+import type { SegmentFiles } from '../base/segment-files.js';
+import type { Engine } from './engine.js';
+import type { Kernel } from './kernel.js';
+import { type LogWriter, STAGE_BYTES } from './log-writer.js';
+import { isPageKind, isTombstone, RecordField, RecordKind } from './record.js';
+import { READ_BYTES, SegmentReader } from './segment-reader.js';
+import type { SegmentTable } from './segment-table.js';
+
+/**
+ * A victim must free at least this part of a segment, and more than what a segment's end wastes where the next record
+ * does not fit: or cleaning would copy without end and gain nothing.
+ */
+const GAIN_SHARE_MIN = 1 / 32;
+const GAIN_BYTES_MIN: number = 2 * STAGE_BYTES;
+
+/** Tombstones may take this part of the arena before age goes first. */
+const TOMBSTONE_SHARE_MAX = 0.03;
+
+export class Cleaner {
+  /** Bytes that cleaning has passed and did not have to keep, ever. */
+  reclaimedBytes = 0;
+
+  readonly #engine: Engine;
+  readonly #kernel: Kernel;
+  readonly #segments: SegmentTable;
+  readonly #log: LogWriter;
+  readonly #reader: SegmentReader;
+  #victim: SegmentSlot | undefined;
+  #victimHasOlder = false;
+
+  constructor(kernel: Kernel, files: SegmentFiles, segments: SegmentTable, log: LogWriter, engine: Engine) {
+    this.#kernel = kernel;
+    this.#segments = segments;
+    this.#log = log;
+    this.#engine = engine;
+    this.#reader = new SegmentReader(kernel, files);
+  }
+
+  /**
+   * Passes the next 128 KiB of the victim, choosing one if there is none. The batch must be empty, and is again
+   * afterwards.
+   *
+   * @returns false when there is nothing worth cleaning, or no room to clean into
+   */
+  step(): boolean {
+    if (this.#victim === undefined && !this.#choose()) return false;
+    const victim = this.#victim!;
+    const written = this.#log.writtenBytes;
+    const from = this.#reader.offset;
+    const ended = this.#segments.keptBytesOf(victim) === 0 || this.#passSome(victim);
+    if (ended === 'stuck' || !this.#engine.commitUpkeep()) {
+      this.#victim = undefined;
+      return false;
+    }
+    const passed = (ended ? this.#segments.segmentBytes : this.#reader.offset) - from;
+    this.reclaimedBytes += Math.max(0, passed - (this.#log.writtenBytes - written));
+    return ended ? this.#finish(victim) : true;
+  }
+
+  #choose(): boolean {
+    const { liveBytes, tombstoneBytes, segmentBytes } = this.#segments;
+    const tombstonesFirst = tombstoneBytes > TOMBSTONE_SHARE_MAX * (liveBytes + tombstoneBytes);
+    const victim =
+      this.#segments.cheapest(segmentBytes) ??
+      (tombstonesFirst ? this.#segments.oldest() : undefined) ??
+      this.#segments.cheapest(Math.max(segmentBytes * GAIN_SHARE_MIN, GAIN_BYTES_MIN));
+    if (victim === undefined) return false;
+    this.#victim = victim;
+    this.#victimHasOlder = this.#segments.hasOlder(victim);
+    this.#reader.open(victim, this.#segments.generationOf(victim));
+    return true;
+  }
+
+  /** @returns whether the segment's end was reached, or `stuck` when there is no room to go on. */
+  #passSome(victim: SegmentSlot): boolean | 'stuck' {
+    const reader = this.#reader;
+    const until = reader.offset + READ_BYTES;
+    while (reader.offset < until) {
+      // Past a record that cannot be read go on with the next that can: only that one page is lost.
+      if (!reader.next() && (reader.end === 'sealed' || !reader.resynchronise())) return true;
+      if (!this.#keep(victim)) return 'stuck';
+    }
+    return false;
+  }
+
+  #keep(victim: SegmentSlot): boolean {
+    const { record, kind, offset } = this.#reader;
+    const { view } = this.#kernel;
+    const number = view.getUint32(record + RecordField.object, true);
+    const index = view.getUint32(record + RecordField.index, true);
+    if (isPageKind(kind)) {
+      const object = this.#engine.isNewest(number, index, this.#segments.locationOf(victim, offset));
+      return object === undefined || this.#engine.relocate(object, pageIndex(index), record);
+    }
+    if (!isTombstone(kind) || !this.#victimHasOlder) return true;
+    if (kind === RecordKind.flushPage) return this.#keepRange(kind, number, index, 1);
+    if (kind === RecordKind.flushRange) {
+      return this.#keepRange(kind, number, index, view.getUint32(record + RecordField.hash, true));
+    }
+    return this.#engine.relocateTombstone(kind, number, index, 0);
+  }
+
+  /** Keeps the tombstone for the pages of its range that are not stored now. */
+  #keepRange(kind: number, number: number, first: number, count: number): boolean {
+    const object = this.#engine.objectOf(number);
+    const end = first + count;
+    if (object === undefined) return this.#engine.relocateTombstone(kind, number, first, count);
+    for (let index = object.table.nextAbsent(first, end); index < end;) {
+      const present = object.table.nextPresent(index, end);
+      if (!this.#engine.relocateTombstone(kind, number, index, present - index)) return false;
+      index = object.table.nextAbsent(present, end);
+    }
+    return true;
+  }
+
+  #finish(victim: SegmentSlot): boolean {
+    this.#victim = undefined;
+    try {
+      if (this.#segments.liveBytesOf(victim) > 0 && !this.#markLost(victim)) return false;
+      this.#log.writeFreeHeader(victim);
+    } catch (error) {
+      // Its records are all superseded, so it may as well stay until the files take a write again.
+      if (systemCode(error) === undefined) throw error;
+      return false;
+    }
+    this.#segments.release(victim);
+    this.#segments.buryOldTombstones();
+    return true;
+  }
+
+  /** What is still live here has a record that cannot be read. That must not turn into "never stored". O(pages). */
+  #markLost(victim: SegmentSlot): boolean {
+    for (const { object, index } of this.#engine.pagesIn(victim)) {
+      if (!this.#engine.markLost(object, index)) return false;
+    }
+    return this.#engine.commitUpkeep();
+  }
+}

@@ -1,0 +1,65 @@
+import { TmemError } from '../base/errors.js';
+import type { SegmentFiles } from '../base/segment-files.js';
+import { KIB, MIB } from '../base/units.js';
+import { Engine } from './engine.js';
+import type { Kernel } from './kernel.js';
+import { RESERVE_SEGMENTS } from './log-writer.js';
+import { type RecoveredLog, type RecoveryOptions, recoverLog } from './recovery.js';
+
+/** What a batch may stage: 64 pages of a server's turn and half as much again. */
+const BATCH_BYTES_MAX: number = 384 * KIB;
+
+/** The reserve, the open segment, and something to clean. */
+const SEGMENTS_MIN = RESERVE_SEGMENTS + 4;
+
+/** 32-bit locations in units of 16 bytes. */
+export const ARENA_BYTES_MAX: number = 64 * 1024 * MIB;
+
+/** Below this the reserve would be most of the arena. */
+export const CAPACITY_BYTES_MIN: number = 8 * MIB;
+
+/**
+ * Size of segments for a new arena. Small ones give memory back sooner and make a smaller reserve; but each is a file
+ * and a descriptor, so large arenas get larger ones: 4,096 files up to 32 GiB, 8,192 at 64 GiB.
+ */
+export function segmentBytesFor(capacityBytes: number): number {
+  let bytes = MIB;
+  while (bytes < 8 * MIB && capacityBytes / bytes > 4096) bytes *= 2;
+  return bytes;
+}
+
+/**
+ * Recovers the arena in `files` and opens it for use.
+ *
+ * @throws TmemError E_ARENA_VERSION, E_ARENA_DAMAGED (records are unreadable and nobody knows whose), E_ARENA_FULL
+ *   (no room for the reserve)
+ */
+export function openEngine(
+  kernel: Kernel,
+  files: SegmentFiles,
+  options: RecoveryOptions,
+): { engine: Engine; recovered: RecoveredLog } {
+  const recovered = recoverLog(kernel, files, options);
+  refuseDamage(recovered);
+  const { segmentBytes, filesMax } = recovered.segments;
+  if (filesMax < SEGMENTS_MIN) {
+    const needed = (SEGMENTS_MIN * segmentBytes) / MIB;
+    throw new TmemError(
+      'E_CONFIG',
+      `this arena has segments of ${segmentBytes / MIB} MiB and needs a capacity of ${needed} MiB or more`,
+    );
+  }
+  const batchBytesMax = Math.min(BATCH_BYTES_MAX, segmentBytes / 2);
+  return { engine: new Engine(kernel, files, recovered, { batchBytesMax }), recovered };
+}
+
+/** Damage without an address would let an older copy of some page pass for its newest. */
+function refuseDamage({ damage }: RecoveredLog): void {
+  const [first] = damage;
+  if (first === undefined) return;
+  const others = damage.length > 1 ? `, and ${damage.length - 1} more places` : '';
+  throw new TmemError(
+    'E_ARENA_DAMAGED',
+    `segment ${first.slot} at byte ${first.offset}: ${first.what}${others}; some pages may be lost or old, so nothing is served: see tmem check, restore the file or move the arena away to start empty`,
+  );
+}

@@ -1,0 +1,69 @@
+/**
+ * Records of the log, as bytes. Little-endian, aligned to 16 bytes:
+ *
+ *      0       4         6      7   8        12      16               24               32
+ *      ┌───────┬─────────┬──────┬───┬────────┬───────┬────────────────┬────────────────┬─────────────┐
+ *      │ check │ payload │ kind │ 0 │ object │ index │ sequence       │ hash           │ payload     │
+ *      │ u32   │ u16     │ u8   │   │ u32    │ u32   │ u64            │ u64            │ 0..4096 B   │
+ *      └───────┴─────────┴──────┴───┴────────┴───────┴────────────────┴────────────────┴─────────────┘
+ *
+ * `check` covers the rest of the header and, as its seed, the generation of the segment: so the former life of a
+ * reused segment, which a torn write leaves visible behind the tear, never reads as a record (design, section 3,
+ * must hold 1). `hash` is of the page as the client gave it, not as stored: it also catches a codec's mistake.
+ *
+ * The header is built and checked in the kernel; here is what the rest of the engine reads of it.
+ */
+
+export const RECORD_HEADER_BYTES = 32;
+export const RECORD_ALIGNMENT = 16;
+const ALIGNMENT_SHIFT = 4;
+
+export const RecordKind = {
+  pageLz4: 1,
+  pageRaw: 2,
+  /** `hash` is the 64-bit word that the page repeats; no payload. */
+  pageFilled: 3,
+  /** A page that was stored and cannot be read any more: its handle answers "damaged", never "nothing there". */
+  pageLost: 4,
+  /** Names `object` and, in the index field, its pool; the payload says how the layer above calls them. */
+  name: 5,
+  /** Nothing follows in this segment. */
+  seal: 6,
+  flushPage: 7,
+  /** `hash` is the number of pages. */
+  flushRange: 8,
+  flushObject: 9,
+  /** The pool's number stands in the object field. */
+  flushPool: 10,
+} as const;
+export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
+
+/** Offsets of the fields that the engine reads for itself. */
+export const RecordField = { payloadBytes: 4, kind: 6, object: 8, index: 12, sequence: 16, hash: 24 } as const;
+
+/** What a record with this payload takes in the log. */
+export function recordBytes(payloadBytes: number): number {
+  return (RECORD_HEADER_BYTES + payloadBytes + RECORD_ALIGNMENT - 1) & -RECORD_ALIGNMENT;
+}
+
+/** The largest record: a page that does not compress. */
+export const RECORD_BYTES_MAX: number = recordBytes(4096);
+
+/** Locations count in records' alignment, so that 32 bits reach 64 GiB. */
+export function unitsOf(bytes: number): number {
+  return bytes >>> ALIGNMENT_SHIFT;
+}
+
+/** The sequence number of the header at `at`: below 2^53, or Infinity where the bytes are not ours. */
+export function sequenceAt(view: DataView, at: number): number {
+  const high = view.getUint32(at + RecordField.sequence + 4, true);
+  return high < 2 ** 21 ? high * 2 ** 32 + view.getUint32(at + RecordField.sequence, true) : Infinity;
+}
+
+export function isPageKind(kind: number): boolean {
+  return kind >= RecordKind.pageLz4 && kind <= RecordKind.pageLost;
+}
+
+export function isTombstone(kind: number): boolean {
+  return kind >= RecordKind.flushPage && kind <= RecordKind.flushPool;
+}

@@ -1,0 +1,366 @@
+/**
+ * From segment files to an index, after any death.
+ *
+ * Segments are replayed in the order of their generations, records in the order they stand, so the newest record of
+ * a page, or the tombstone behind it, has the last word. Only the newest segment may lack its seal: there the log
+ * was being written, payloads are verified, and the first record that fails is where the death tore it. Anywhere
+ * else a record that cannot be read is damage. What is damaged and known by its handle stays as a page that answers
+ * "damaged"; where even the handle is unknown, an older copy of some page might now pass for its newest, so the
+ * arena is refused rather than served.
+ */
+import { TmemError } from '../base/errors.js';
+import { type Address, objectNumber, poolNumber, segmentSlot, type SegmentSlot } from '../base/ids.js';
+import type { SegmentFiles } from '../base/segment-files.js';
+import type { Kernel } from './kernel.js';
+import type { ArenaId } from './log-writer.js';
+import { ENTRY_LOST, isSameFilled, storedBytesOf } from './page-entry.js';
+import { PageSlab } from './page-slab.js';
+import { NO_CELL } from './page-table.js';
+import { isPageKind, isTombstone, RECORD_HEADER_BYTES, RecordField, RecordKind, sequenceAt } from './record.js';
+import {
+  FORMAT_VERSION,
+  HEADER_COPY_BYTES,
+  readSegmentHeader,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+  writeSegmentHeader,
+} from './segment-header.js';
+import { SegmentReader } from './segment-reader.js';
+import { SegmentTable } from './segment-table.js';
+import { StoredObject, StoredPool } from './stored-object.js';
+
+/** Sequence numbers left out at each start: what a torn batch may have used and nobody can read any more. */
+const SEQUENCE_GAP = 2 ** 20;
+
+export interface Damage {
+  readonly slot: SegmentSlot;
+  readonly offset: number;
+  readonly what: string;
+  /** Set where the damaged record's page is known; the others make the arena unusable. */
+  readonly page?: { readonly object: StoredObject; readonly index: number };
+}
+
+export interface RecoveredLog {
+  readonly segments: SegmentTable;
+  readonly slab: PageSlab;
+  readonly objects: Map<number, StoredObject>;
+  readonly nextObject: number;
+  readonly nextPool: number;
+  readonly sequence: number;
+  readonly arena: ArenaId;
+  /** The unsealed segment and where its good records end. */
+  readonly open?: { readonly slot: SegmentSlot; readonly generation: number; readonly end: number };
+  readonly pages: number;
+  readonly records: number;
+  /** Records of a torn batch that were left out: nobody was told that they are stored. */
+  readonly droppedRecords: number;
+  readonly damage: readonly Damage[];
+}
+
+export interface RecoveryOptions {
+  /** For an arena that is made now; one that exists keeps its own. A power of two. */
+  readonly segmentBytes: number;
+  readonly capacityBytes: number;
+  /** For an arena that is made now: any two random words. */
+  readonly arena: ArenaId;
+  /** Change nothing: no repairs on the files, no removals. */
+  readonly readOnly?: boolean;
+}
+
+/** Reads every segment. Never throws for damage: the caller decides. @throws TmemError E_ARENA_VERSION */
+export function recoverLog(kernel: Kernel, files: SegmentFiles, options: RecoveryOptions): RecoveredLog {
+  return new Recovery(kernel, files, options).run();
+}
+
+interface Found {
+  readonly slot: SegmentSlot;
+  readonly generation: number;
+}
+
+class Recovery {
+  readonly #kernel: Kernel;
+  readonly #files: SegmentFiles;
+  readonly #options: RecoveryOptions;
+  readonly #reader: SegmentReader;
+  readonly #scratch: Address;
+  readonly #slab = new PageSlab();
+  readonly #objects = new Map<number, StoredObject>();
+  readonly #pools = new Map<number, StoredPool>();
+  /** Page records whose object has not been named yet: by a damaged name, so there is nearly never one. */
+  readonly #nameless = new Set<number>();
+  readonly #damage: Damage[] = [];
+  #segments: SegmentTable | undefined;
+  #arena: ArenaId;
+  #sequence = 0;
+  #nextObject = 1;
+  #nextPool = 1;
+  #records = 0;
+  #dropped = 0;
+  #open: RecoveredLog['open'];
+
+  constructor(kernel: Kernel, files: SegmentFiles, options: RecoveryOptions) {
+    this.#kernel = kernel;
+    this.#files = files;
+    this.#options = options;
+    this.#arena = options.arena;
+    this.#reader = new SegmentReader(kernel, files);
+    this.#scratch = kernel.allocate(4096);
+  }
+
+  run(): RecoveredLog {
+    const found = this.#readHeaders();
+    found.sort((a, b) => a.generation - b.generation);
+    for (const segment of found) this.#replay(segment, segment === found.at(-1));
+    let pages = 0;
+    for (const object of this.#objects.values()) {
+      // An object that lost its last page has disappeared (R37).
+      if (object.pages === 0) {
+        this.#objects.delete(object.number);
+        object.pool.objects.delete(object);
+      }
+      pages += object.pages;
+    }
+    for (const number of this.#nameless) {
+      const pool = this.#objects.get(number)?.pool;
+      if (pool?.number === NAMELESS_POOL) this.#report(0, 0, `the name of object ${number} cannot be read`);
+    }
+    return {
+      segments: this.#segments!,
+      slab: this.#slab,
+      objects: this.#objects,
+      nextObject: this.#nextObject,
+      nextPool: this.#nextPool,
+      sequence: this.#sequence + SEQUENCE_GAP,
+      arena: this.#arena,
+      ...(this.#open === undefined ? {} : { open: this.#open }),
+      pages,
+      records: this.#records,
+      droppedRecords: this.#dropped,
+      damage: this.#damage,
+    };
+  }
+
+  /** Sorts the files into used, free and useless ones, and learns the size of segments. */
+  #readHeaders(): Found[] {
+    const files = this.#files.list();
+    const readings = files.map((file) => {
+      const length = this.#files.read(file.slot, 0, this.#kernel.bytes, this.#scratch, SEGMENT_HEADER_BYTES);
+      const reading = readSegmentHeader(this.#kernel, this.#scratch, length);
+      if (reading.what === 'header' && reading.broken !== undefined) this.#mend(reading.header, reading.broken);
+      return { ...file, reading };
+    });
+    const first = readings.find(({ reading }) => reading.what === 'header')?.reading;
+    const segmentBytes = first?.what === 'header' ? first.header.segmentBytes : this.#options.segmentBytes;
+    if (first?.what === 'header') this.#arena = { low: first.header.arenaLow, high: first.header.arenaHigh };
+    const filesMax = Math.floor(this.#options.capacityBytes / segmentBytes);
+    const slots = Math.max(filesMax, (files.at(-1)?.slot ?? 0) + 1);
+    const segments = (this.#segments = new SegmentTable(segmentBytes, filesMax, slots));
+
+    const found: Found[] = [];
+    for (const { slot, bytes, reading } of readings) {
+      if (reading.what === 'version') throw otherVersion(slot, reading.version);
+      if (reading.what === 'foreign') {
+        this.#report(slot, 0, 'its header cannot be read');
+      } else if (reading.what !== 'header' || reading.header.generation === 0) {
+        if (bytes === segmentBytes) segments.addFree(slot);
+        else this.#discard(slot);
+      } else {
+        const { header } = reading;
+        if (header.slot !== slot) this.#report(slot, 0, `it says that it is segment ${header.slot}`);
+        else if (header.arenaLow !== this.#arena.low || header.arenaHigh !== this.#arena.high) {
+          this.#report(slot, 0, 'it belongs to another arena');
+        } else {
+          if (bytes < segmentBytes) this.#report(slot, bytes, `it ends after ${bytes} of ${segmentBytes} bytes`);
+          found.push({ slot, generation: header.generation });
+        }
+      }
+    }
+    return found;
+  }
+
+  /** One copy was torn or damaged. The next tear must find the other intact. */
+  #mend(header: SegmentHeader, copy: 0 | 1): void {
+    if (this.#options.readOnly === true) return;
+    writeSegmentHeader(this.#kernel, this.#scratch, header);
+    const at = copy * HEADER_COPY_BYTES;
+    this.#files.write(segmentSlot(header.slot), at, this.#kernel.bytes, this.#scratch + at, HEADER_COPY_BYTES);
+  }
+
+  /** A file that was being made, or given back, when the process died. */
+  #discard(slot: SegmentSlot): void {
+    if (this.#options.readOnly === true) return;
+    this.#segments!.addLeaving(slot);
+    this.#files.remove(slot, () => this.#segments!.gone(slot));
+  }
+
+  #replay({ slot, generation }: Found, newest: boolean): void {
+    const reader = this.#reader;
+    this.#sequence = Math.max(this.#sequence, generation);
+    reader.open(slot, generation);
+    // Decided at the end; until then the segment counts as sealed, so that its sums can be kept.
+    this.#segments!.addSealed(slot, generation);
+    for (;;) {
+      while (reader.next()) {
+        if (newest && !this.#payloadHolds() && !reader.goesOn()) return this.#tear(slot, generation);
+        this.#take(slot, generation);
+      }
+      if (reader.end === 'sealed') return;
+      const { offset } = reader;
+      // A write is torn once: a good record further on says that this is damage.
+      if (newest && !reader.goesOn()) return this.#leaveOpen(slot, generation, offset);
+      if (reader.repair()) {
+        this.#writeRepaired(slot, offset);
+        if (reader.kind === RecordKind.seal) return;
+        this.#take(slot, generation);
+      } else {
+        this.#report(slot, offset, 'a record cannot be read');
+        if (!reader.resynchronise()) return;
+        this.#take(slot, generation);
+      }
+    }
+  }
+
+  /** The record that was found last is where the death tore the last write. */
+  #tear(slot: SegmentSlot, generation: number): void {
+    this.#dropped++;
+    this.#sequence = Math.max(this.#sequence, sequenceAt(this.#kernel.view, this.#reader.record));
+    this.#leaveOpen(slot, generation, this.#reader.offset);
+  }
+
+  #leaveOpen(slot: SegmentSlot, generation: number, end: number): void {
+    this.#open = { slot, generation, end };
+    this.#segments!.reopen(slot);
+  }
+
+  #payloadHolds(): boolean {
+    return this.#kernel.payloadValid(this.#reader.record, this.#reader.payloadBytes, this.#scratch);
+  }
+
+  #take(slot: SegmentSlot, generation: number): void {
+    const { record, kind, offset } = this.#reader;
+    const { view } = this.#kernel;
+    const number = view.getUint32(record + RecordField.object, true);
+    const index = view.getUint32(record + RecordField.index, true);
+    this.#records++;
+    this.#sequence = Math.max(this.#sequence, sequenceAt(view, record));
+    if (isPageKind(kind)) this.#store(number, index, slot, offset);
+    else if (kind === RecordKind.name) this.#name(generation, number, index);
+    else if (isTombstone(kind)) this.#flush(kind, slot, number, index);
+  }
+
+  #store(number: number, index: number, slot: SegmentSlot, offset: number): void {
+    const object = this.#objects.get(number) ?? this.#nameLater(number);
+    const segments = this.#segments!;
+    const { kind, payloadBytes, bytes } = this.#reader;
+    const word = kind === RecordKind.pageLost ? ENTRY_LOST : payloadBytes;
+    const location = segments.locationOf(slot, offset);
+    const cell = object.table.reach(index);
+    if (this.#slab.location(cell) === 0) {
+      object.table.occupy(cell, location, word);
+      object.pages++;
+      object.pool.pages++;
+    } else {
+      this.#uncount(object.pool, cell);
+      this.#slab.set(cell, location, word);
+    }
+    segments.addLive(slot, bytes);
+    object.pool.storedBytes += bytes;
+    if (isSameFilled(word)) object.pool.sameFilledPages++;
+  }
+
+  #name(generation: number, number: number, poolNo: number): void {
+    this.#nextObject = Math.max(this.#nextObject, number + 1);
+    this.#nextPool = Math.max(this.#nextPool, poolNo + 1);
+    if (!this.#payloadHolds()) return;
+    const known = this.#objects.get(number);
+    if (known !== undefined && known.pool.number !== NAMELESS_POOL) {
+      known.namedIn = generation;
+      return;
+    }
+    const { record, payloadBytes } = this.#reader;
+    const payload = record + RECORD_HEADER_BYTES;
+    const poolBytes = this.#kernel.view.getUint16(payload, true);
+    const split = payload + 2 + poolBytes;
+    const { bytes } = this.#kernel;
+    let pool = this.#pools.get(poolNo);
+    if (pool === undefined) {
+      pool = new StoredPool(poolNumber(poolNo), bytes.slice(payload + 2, split));
+      this.#pools.set(poolNo, pool);
+    }
+    const name = bytes.slice(split, payload + payloadBytes);
+    const object = known ?? new StoredObject(objectNumber(number), pool, name, this.#slab);
+    if (known !== undefined) known.identify(pool, name);
+    object.namedIn = generation;
+    pool.objects.add(object);
+    this.#objects.set(number, object);
+  }
+
+  #flush(kind: number, slot: SegmentSlot, number: number, index: number): void {
+    this.#segments!.addTombstone(slot, RECORD_HEADER_BYTES);
+    if (kind === RecordKind.flushPool) {
+      this.#nextPool = Math.max(this.#nextPool, number + 1);
+      for (const object of this.#pools.get(number)?.objects ?? []) this.#drop(object, 0, 2 ** 32);
+      return;
+    }
+    this.#nextObject = Math.max(this.#nextObject, number + 1);
+    const object = this.#objects.get(number);
+    if (object === undefined) return;
+    if (kind === RecordKind.flushPage) this.#drop(object, index, index + 1);
+    else if (kind === RecordKind.flushObject) this.#drop(object, 0, 2 ** 32);
+    else {
+      const count = this.#kernel.view.getUint32(this.#reader.record + RecordField.hash, true);
+      this.#drop(object, index, index + count);
+    }
+  }
+
+  #drop(object: StoredObject, first: number, end: number): void {
+    for (let index = object.table.nextPresent(first, end); index < end;) {
+      const cell = object.table.find(index);
+      if (cell !== NO_CELL) {
+        this.#uncount(object.pool, cell);
+        object.table.vacate(index, cell);
+        object.pages--;
+        object.pool.pages--;
+      }
+      index = object.table.nextPresent(index + 1, end);
+    }
+  }
+
+  #uncount(pool: StoredPool, cell: number): void {
+    const segments = this.#segments!;
+    const word = this.#slab.word(cell);
+    const bytes = storedBytesOf(word);
+    segments.addLive(segments.slotOf(this.#slab.location(cell)), -bytes);
+    pool.storedBytes -= bytes;
+    if (isSameFilled(word)) pool.sameFilledPages--;
+  }
+
+  /** An object whose pages come before its name does: the name record in this segment is damaged. */
+  #nameLater(number: number): StoredObject {
+    this.#nextObject = Math.max(this.#nextObject, number + 1);
+    this.#nameless.add(number);
+    const pool = new StoredPool(poolNumber(NAMELESS_POOL), new Uint8Array());
+    const object = new StoredObject(objectNumber(number), pool, new Uint8Array(), this.#slab);
+    this.#objects.set(number, object);
+    return object;
+  }
+
+  #writeRepaired(slot: SegmentSlot, offset: number): void {
+    if (this.#options.readOnly === true) return;
+    this.#files.write(slot, offset, this.#kernel.bytes, this.#reader.record, RECORD_HEADER_BYTES);
+  }
+
+  #report(slot: number, offset: number, what: string): void {
+    this.#damage.push({ slot: segmentSlot(slot), offset, what });
+  }
+}
+
+/** Pools are numbered from 1. */
+const NAMELESS_POOL = 0;
+
+function otherVersion(slot: SegmentSlot, version: number): TmemError {
+  return new TmemError(
+    'E_ARENA_VERSION',
+    `segment ${slot} has format version ${version}, this tmem reads version ${FORMAT_VERSION}: start the tmem that wrote the arena, or move the arena away`,
+  );
+}

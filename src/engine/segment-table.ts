@@ -1,0 +1,226 @@
+/**
+ * What is known of each segment file: one row a slot, in typed arrays.
+ *
+ *      absent ──create──▶ free ──open──▶ open ──seal──▶ sealed ──clean──▶ free
+ *         ▲                │                                │
+ *         └────── gone ◀── leaving ◀────────────────────────┘ (when it is to be given back)
+ */
+import { assert } from '../base/assert.js';
+import { segmentSlot, type SegmentSlot } from '../base/ids.js';
+import { unitsOf } from './record.js';
+
+export const SegmentState = { absent: 0, free: 1, open: 2, sealed: 3, leaving: 4 } as const;
+export type SegmentState = (typeof SegmentState)[keyof typeof SegmentState];
+
+export class SegmentTable {
+  readonly segmentBytes: number;
+  /** Most files that the capacity allows. */
+  readonly filesMax: number;
+  readonly #unitShift: number;
+  readonly #state: Uint8Array;
+  readonly #live: Uint32Array;
+  readonly #tombstones: Uint32Array;
+  readonly #generation: Float64Array;
+  readonly #free: SegmentSlot[] = [];
+  #files = 0;
+  #liveBytes = 0;
+  #tombstoneBytes = 0;
+
+  /** `slots` may exceed `filesMax`: an arena that was made with a larger capacity. */
+  constructor(segmentBytes: number, filesMax: number, slots: number) {
+    this.segmentBytes = segmentBytes;
+    this.filesMax = filesMax;
+    this.#unitShift = Math.log2(unitsOf(segmentBytes));
+    assert(Number.isInteger(this.#unitShift), 'segments are a power of two');
+    this.#state = new Uint8Array(slots);
+    this.#live = new Uint32Array(slots);
+    this.#tombstones = new Uint32Array(slots);
+    this.#generation = new Float64Array(slots);
+  }
+
+  get slots(): number {
+    return this.#state.length;
+  }
+
+  /** Files that exist, in any state. Their number times the segment's size is what the arena occupies. */
+  get files(): number {
+    return this.#files;
+  }
+
+  get freeFiles(): number {
+    return this.#free.length;
+  }
+
+  /** Bytes of records that are the newest of their page. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
+
+  /** Bytes of tombstones that still have something to cover. */
+  get tombstoneBytes(): number {
+    return this.#tombstoneBytes;
+  }
+
+  slotOf(location: number): SegmentSlot {
+    return segmentSlot(location >>> this.#unitShift);
+  }
+
+  offsetOf(location: number): number {
+    return (location << 4) & (this.segmentBytes - 1);
+  }
+
+  locationOf(slot: SegmentSlot, offset: number): number {
+    return ((slot << this.#unitShift) >>> 0) + unitsOf(offset);
+  }
+
+  /** A {@link SegmentState}. */
+  stateOf(slot: SegmentSlot): number {
+    return this.#state[slot]!;
+  }
+
+  generationOf(slot: SegmentSlot): number {
+    return this.#generation[slot]!;
+  }
+
+  liveBytesOf(slot: SegmentSlot): number {
+    return this.#live[slot]!;
+  }
+
+  /** Bytes that cleaning this segment would have to move: live records, and tombstones still needed. */
+  keptBytesOf(slot: SegmentSlot): number {
+    return this.#live[slot]! + this.#tombstones[slot]!;
+  }
+
+  addLive(slot: SegmentSlot, bytes: number): void {
+    this.#live[slot]! += bytes;
+    this.#liveBytes += bytes;
+  }
+
+  addTombstone(slot: SegmentSlot, bytes: number): void {
+    this.#tombstones[slot]! += bytes;
+    this.#tombstoneBytes += bytes;
+  }
+
+  /** A slot without a file, or undefined when capacity allows no more. */
+  absentSlot(): SegmentSlot | undefined {
+    if (this.#files >= this.filesMax) return undefined;
+    const slot = this.#state.indexOf(SegmentState.absent);
+    return slot === -1 ? undefined : segmentSlot(slot);
+  }
+
+  /** A file that exists and is free. */
+  addFree(slot: SegmentSlot): void {
+    this.#files++;
+    this.#become(slot, SegmentState.absent, SegmentState.free);
+    this.#free.push(slot);
+  }
+
+  takeFree(generation: number): SegmentSlot | undefined {
+    const slot = this.#free.pop();
+    if (slot === undefined) return undefined;
+    this.#become(slot, SegmentState.free, SegmentState.open);
+    this.#generation[slot] = generation;
+    return slot;
+  }
+
+  /** A segment found at start, with records in it. */
+  addSealed(slot: SegmentSlot, generation: number): void {
+    this.#files++;
+    this.#become(slot, SegmentState.absent, SegmentState.sealed);
+    this.#generation[slot] = generation;
+  }
+
+  /** A file found at start that is of no use and already on its way out. */
+  addLeaving(slot: SegmentSlot): void {
+    this.#files++;
+    this.#become(slot, SegmentState.absent, SegmentState.leaving);
+  }
+
+  seal(slot: SegmentSlot): void {
+    this.#become(slot, SegmentState.open, SegmentState.sealed);
+  }
+
+  /** The log goes on in it after all. */
+  reopen(slot: SegmentSlot): void {
+    this.#become(slot, SegmentState.sealed, SegmentState.open);
+  }
+
+  /** After cleaning, or when an opened segment was not used after all. */
+  release(slot: SegmentSlot): void {
+    assert(this.#live[slot] === 0, 'a segment that is given up has no live page');
+    assert(this.#state[slot] === SegmentState.sealed || this.#state[slot] === SegmentState.open, 'it was in use');
+    this.#forgetTombstones(slot);
+    this.#state[slot] = SegmentState.free;
+    this.#generation[slot] = 0;
+    this.#free.push(slot);
+  }
+
+  /** Takes a free file out of use, to be given back to the file system. */
+  takeLeaving(): SegmentSlot | undefined {
+    const slot = this.#free.pop();
+    if (slot !== undefined) this.#become(slot, SegmentState.free, SegmentState.leaving);
+    return slot;
+  }
+
+  gone(slot: SegmentSlot): void {
+    this.#become(slot, SegmentState.leaving, SegmentState.absent);
+    this.#files--;
+  }
+
+  /** The sealed segment with the least to move, if cleaning it frees at least `gainBytes`. O(slots). */
+  cheapest(gainBytes: number): SegmentSlot | undefined {
+    let best = -1;
+    let bestKept = this.segmentBytes - gainBytes + 1;
+    for (let slot = 0; slot < this.#state.length; slot++) {
+      if (this.#state[slot] !== SegmentState.sealed) continue;
+      const kept = this.#live[slot]! + this.#tombstones[slot]!;
+      if (kept < bestKept) {
+        best = slot;
+        bestKept = kept;
+      }
+    }
+    return best === -1 ? undefined : segmentSlot(best);
+  }
+
+  /** The sealed segment that was opened first. O(slots). */
+  oldest(): SegmentSlot | undefined {
+    let best = -1;
+    for (let slot = 0; slot < this.#state.length; slot++) {
+      if (this.#state[slot] !== SegmentState.sealed) continue;
+      if (best === -1 || this.#generation[slot]! < this.#generation[best]!) best = slot;
+    }
+    return best === -1 ? undefined : segmentSlot(best);
+  }
+
+  /**
+   * Whether a segment opened before this one has records. If none has, this segment's tombstones have nothing left
+   * to cover outside it, and die with it.
+   */
+  hasOlder(slot: SegmentSlot): boolean {
+    const generation = this.#generation[slot]!;
+    for (let other = 0; other < this.#state.length; other++) {
+      const state = this.#state[other];
+      if ((state === SegmentState.sealed || state === SegmentState.open) && this.#generation[other]! < generation) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** The oldest segment's tombstones are dead: nothing older is left for them to cover. */
+  buryOldTombstones(): void {
+    if (this.#tombstoneBytes === 0) return;
+    const oldest = this.oldest();
+    if (oldest !== undefined) this.#forgetTombstones(oldest);
+  }
+
+  #forgetTombstones(slot: SegmentSlot): void {
+    this.#tombstoneBytes -= this.#tombstones[slot]!;
+    this.#tombstones[slot] = 0;
+  }
+
+  #become(slot: SegmentSlot, from: SegmentState, to: SegmentState): void {
+    assert(this.#state[slot] === from, `segment ${slot} is in state ${this.#state[slot]}, not ${from}`);
+    this.#state[slot] = to;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * How many segment files there are: never more than the capacity, little more than the live bytes need, and always
+ * the reserve.
+ *
+ * Cleaning is paid as it goes. Once the arena is as large as its live bytes and the slack allow, every batch first
+ * reclaims as many bytes as the one before it has written, in steps of 128 KiB, so no request waits for a whole segment.
+ */
+import { systemCode } from '../base/errors.js';
+import type { SegmentFiles } from '../base/segment-files.js';
+import type { Cleaner } from './cleaner.js';
+import { type LogWriter, RESERVE_SEGMENTS, STAGE_BYTES, type StagingUse } from './log-writer.js';
+import { READ_BYTES } from './segment-reader.js';
+import type { SegmentTable } from './segment-table.js';
+
+/**
+ * Waste allowed under load, of the live bytes. Greedy cleaning under uniform overwrites moves 1.75 records for each
+ * put at 25 %, 3.2 at 15 %, 5.2 at 10 % (design, section 3).
+ */
+export const LOAD_SLACK = 0.25;
+
+/** Waste left after a quiet moment. */
+export const IDLE_SLACK = 0.1;
+
+/** Share of the capacity that live bytes may take: above it a put would move more than ten records to make room for one. */
+const LIVE_SHARE_MAX = 0.92;
+
+/** After the file system said "full", puts do without a new file for this many batches: asking costs a megabyte of zeros. */
+const FULL_BATCHES = 64;
+
+export class Space {
+  readonly #files: SegmentFiles;
+  readonly #segments: SegmentTable;
+  readonly #log: LogWriter;
+  readonly #batchBytesMax: number;
+  #fullForBatches = 0;
+  /** Bytes written that cleaning has not matched yet count from here. */
+  #paidUntil = 0;
+
+  constructor(files: SegmentFiles, segments: SegmentTable, log: LogWriter, batchBytesMax: number) {
+    this.#files = files;
+    this.#segments = segments;
+    this.#log = log;
+    this.#batchBytesMax = batchBytesMax;
+  }
+
+  /** Whether live bytes may grow by this much. What shrinks always may. */
+  takes(growth: number): boolean {
+    if (growth <= 0) return true;
+    const filesMax = this.#fullForBatches > 0 ? this.#segments.files : this.#segments.filesMax;
+    // What a segment's end may waste, and what cleaning must gain at least, is not for live bytes.
+    const perSegment = this.#segments.segmentBytes - 2 * STAGE_BYTES;
+    const usable = (filesMax - RESERVE_SEGMENTS - 1) * perSegment * LIVE_SHARE_MAX;
+    return this.#segments.liveBytes + this.#segments.tombstoneBytes + growth <= usable;
+  }
+
+  /** Makes one more free file, if capacity and file system have room. */
+  makeFree(use: StagingUse): boolean {
+    if (use === 'put' && this.#fullForBatches > 0) return false;
+    const slot = this.#segments.absentSlot();
+    if (slot === undefined) return false;
+    try {
+      this.#files.create(slot, this.#segments.segmentBytes);
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      this.#fullForBatches = FULL_BATCHES;
+      return false;
+    }
+    this.#segments.addFree(slot);
+    return true;
+  }
+
+  /** At start: the segments that tombstones and cleaning rely on. @returns whether they are all there. */
+  fillReserve(cleaner: Cleaner): boolean {
+    for (let steps = this.#stepsMax(); steps > 0 && this.#segments.freeFiles < RESERVE_SEGMENTS; steps--) {
+      if (!this.makeFree('upkeep') && !cleaner.step()) break;
+    }
+    return this.#segments.freeFiles >= RESERVE_SEGMENTS;
+  }
+
+  /** Cleans what the last batch owes, and more if the next one might find no room. */
+  beforeBatch(cleaner: Cleaner): void {
+    if (this.#fullForBatches > 0) this.#fullForBatches--;
+    if (!this.#isPressed()) {
+      this.#paidUntil = this.#log.writtenBytes;
+    } else {
+      const before = cleaner.reclaimedBytes;
+      const owed = this.#log.writtenBytes - this.#paidUntil;
+      while (cleaner.reclaimedBytes - before < owed && cleaner.step());
+      this.#paidUntil = this.#log.writtenBytes;
+    }
+    for (let steps = this.#stepsMax(); steps > 0 && this.#roomForPuts() < this.#batchBytesMax; steps--) {
+      if (!cleaner.step() && !this.makeFree('put')) break;
+    }
+  }
+
+  /** Gives one surplus file back. @returns whether there was one. */
+  giveBack(slack: number): boolean {
+    if (this.#segments.freeFiles <= RESERVE_SEGMENTS || this.#segments.files <= this.#filesWanted(slack)) return false;
+    const slot = this.#segments.takeLeaving();
+    if (slot === undefined) return false;
+    this.#files.remove(slot, () => this.#segments.gone(slot));
+    return true;
+  }
+
+  /** Whether there are more files than live bytes and this slack need. */
+  isWasteful(slack: number): boolean {
+    return this.#segments.files > this.#filesWanted(slack);
+  }
+
+  /** The reserve and the open segment are part of what is wanted, so small arenas are not cleaned without end. */
+  #filesWanted(slack: number): number {
+    const kept = this.#segments.liveBytes + this.#segments.tombstoneBytes;
+    return Math.max(RESERVE_SEGMENTS + 1, Math.ceil((kept * (1 + slack)) / this.#segments.segmentBytes));
+  }
+
+  /** Steps that clean a few segments: nobody waits longer, even for room that never comes. */
+  #stepsMax(): number {
+    return 8 * Math.ceil(this.#segments.segmentBytes / READ_BYTES + 1);
+  }
+
+  #isPressed(): boolean {
+    return (
+      this.#segments.freeFiles <= RESERVE_SEGMENTS + 1 &&
+      this.#segments.files >= Math.min(this.#segments.filesMax, this.#filesWanted(LOAD_SLACK))
+    );
+  }
+
+  #roomForPuts(): number {
+    const spare = Math.max(0, this.#segments.freeFiles - RESERVE_SEGMENTS);
+    const wanted = Math.min(this.#segments.filesMax, this.#filesWanted(LOAD_SLACK));
+    const makeable = this.#fullForBatches > 0 ? 0 : Math.max(0, wanted - this.#segments.files);
+    return this.#log.roomBytes - STAGE_BYTES + (spare + makeable) * this.#segments.segmentBytes;
+  }
+}

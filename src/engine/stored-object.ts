@@ -1,0 +1,55 @@
+/**
+ * What the engine keeps for each pool and each object (never for each page). The layer above names them; the engine
+ * knows numbers, page tables and sums.
+ */
+import { type ObjectNumber, type PoolNumber } from '../base/ids.js';
+import type { PageSlab } from './page-slab.js';
+import { PageTable } from './page-table.js';
+
+/** Longest pool name plus object name, so that a name record is small beside the pages it names. */
+export const NAME_BYTES_MAX = 448;
+
+export class StoredPool {
+  readonly number: PoolNumber;
+  /** As the layer above encodes it: opaque here, written to the arena, handed back at recovery. */
+  readonly name: Uint8Array;
+  readonly objects: Set<StoredObject> = new Set();
+  pages = 0;
+  sameFilledPages = 0;
+  /** Bytes of records, what the pool is charged (R77). */
+  storedBytes = 0;
+  /** What the staged batch would add to `storedBytes`; below 0 when it frees. */
+  pendingBytes = 0;
+
+  constructor(number: PoolNumber, name: Uint8Array) {
+    this.number = number;
+    this.name = name;
+  }
+}
+
+export class StoredObject {
+  readonly number: ObjectNumber;
+  /** Only {@link StoredObject.identify} changes these. */
+  pool: StoredPool;
+  name: Uint8Array;
+  readonly table: PageTable;
+  pages = 0;
+  /** Generation of the newest segment that holds this object's name record; 0 for none. */
+  namedIn = 0;
+
+  constructor(number: ObjectNumber, pool: StoredPool, name: Uint8Array, slab: PageSlab) {
+    this.number = number;
+    this.pool = pool;
+    this.name = name;
+    this.table = new PageTable(slab);
+  }
+
+  /** During recovery: the name was found after pages of the object, which stood in a pool of their own until now. */
+  identify(pool: StoredPool, name: Uint8Array): void {
+    pool.pages += this.pool.pages;
+    pool.sameFilledPages += this.pool.sameFilledPages;
+    pool.storedBytes += this.pool.storedBytes;
+    this.pool = pool;
+    this.name = name;
+  }
+}

@@ -1,0 +1,93 @@
+import type { SegmentSlot } from '../base/ids.js';
+import type { Prng } from '../base/prng.js';
+import type { SegmentFiles } from '../base/segment-files.js';
+import { type MemorySegmentFiles, NoSpaceError } from './memory-segment-files.js';
+
+/** The process is dead: whoever catches this drops the engine and opens another on the same files. */
+export class Crash extends Error {
+  override readonly name = 'Crash';
+}
+
+class FaultError extends Error {
+  readonly code = 'EIO';
+}
+
+/**
+ * Files whose process dies at a chosen moment. Every call that changes a file is a boundary, and every boundary can
+ * be the last: before it, after it, or in the middle of a write, of which then a prefix of any length remains. That
+ * is what SIGKILL leaves of a `pwrite` to tmpfs, which copies page after page and looks for the signal between them
+ * (measured: writes of 256 KiB and more are always torn).
+ */
+export class CrashingSegmentFiles implements SegmentFiles {
+  readonly #files: MemorySegmentFiles;
+  readonly #prng: Prng;
+  /** Changes until the crash; Infinity for never. */
+  #changesLeft: number;
+  /** Of how many writes one fails without a crash; 0 for none. */
+  readonly #faultEvery: number;
+
+  constructor(files: MemorySegmentFiles, prng: Prng, changesLeft: number, faultEvery = 0) {
+    this.#files = files;
+    this.#prng = prng;
+    this.#changesLeft = changesLeft;
+    this.#faultEvery = faultEvery;
+  }
+
+  list(): readonly { slot: SegmentSlot; bytes: number }[] {
+    return this.#files.list();
+  }
+
+  create(slot: SegmentSlot, bytes: number): void {
+    if (this.#dies()) {
+      // The file is there, but not all of it.
+      this.#files.create(slot, this.#prng.below(bytes + 1));
+      throw new Crash();
+    }
+    this.#files.create(slot, bytes);
+  }
+
+  read(slot: SegmentSlot, at: number, into: Uint8Array, offset: number, length: number): number {
+    return this.#files.read(slot, at, into, offset, length);
+  }
+
+  write(slot: SegmentSlot, at: number, from: Uint8Array, offset: number, length: number): void {
+    if (this.#dies()) {
+      this.#files.write(slot, at, from, offset, this.#prefixOf(length));
+      throw new Crash();
+    }
+    if (this.#faultEvery > 0 && this.#prng.below(this.#faultEvery) === 0) {
+      this.#files.write(slot, at, from, offset, this.#prefixOf(length));
+      throw this.#prng.below(2) === 0 ? new NoSpaceError('injected') : new FaultError('injected');
+    }
+    this.#files.write(slot, at, from, offset, length);
+  }
+
+  remove(slot: SegmentSlot, done: () => void): void {
+    if (this.#dies()) {
+      // Removal is another thread's work: it may or may not have happened.
+      if (this.#prng.below(2) === 0) this.#files.remove(slot, () => {});
+      throw new Crash();
+    }
+    this.#files.remove(slot, done);
+  }
+
+  close(): void {}
+
+  #dies(): boolean {
+    return --this.#changesLeft < 0;
+  }
+
+  /** Any length, with the ends, the first bytes and whole records likelier than chance makes them. */
+  #prefixOf(length: number): number {
+    switch (this.#prng.below(4)) {
+      case 0:
+        return this.#prng.below(2) * length;
+      case 1:
+        return Math.min(length, this.#prng.below(64));
+      case 2:
+        return Math.min(length, 16 * this.#prng.below(1 + (length >>> 4)));
+      default:
+        return this.#prng.below(length + 1);
+    }
+  }
+}

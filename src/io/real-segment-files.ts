@@ -1,0 +1,103 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { assert } from '../base/assert.js';
+import { systemCode } from '../base/errors.js';
+import { segmentSlot, type SegmentSlot } from '../base/ids.js';
+import type { SegmentFiles } from '../base/segment-files.js';
+import { MIB } from '../base/units.js';
+
+const NAME = /^segment-(\d{5})$/;
+
+/**
+ * Segment files in a folder. On tmpfs, what `pwrite` has written outlives this process, which is all the durability
+ * there is to have. Every file stays open: at most 8,192 descriptors (see SEGMENTS_MAX).
+ */
+export class RealSegmentFiles implements SegmentFiles {
+  readonly #folder: string;
+  readonly #descriptors = new Map<SegmentSlot, number>();
+  readonly #readOnly: boolean;
+
+  /** @throws a system error when the folder cannot be made or a file in it cannot be opened. */
+  constructor(folder: string, options: { readOnly?: boolean } = {}) {
+    this.#folder = folder;
+    this.#readOnly = options.readOnly ?? false;
+    if (!this.#readOnly) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const name of fs.readdirSync(folder)) {
+      const slot = NAME.exec(name)?.[1];
+      if (slot === undefined) continue;
+      this.#descriptors.set(
+        segmentSlot(Number(slot)),
+        fs.openSync(path.join(folder, name), this.#readOnly ? 'r' : 'r+'),
+      );
+    }
+  }
+
+  list(): readonly { slot: SegmentSlot; bytes: number }[] {
+    return [...this.#descriptors]
+      .map(([slot, descriptor]) => ({ slot, bytes: fs.fstatSync(descriptor).size }))
+      .toSorted((a, b) => a.slot - b.slot);
+  }
+
+  create(slot: SegmentSlot, bytes: number): void {
+    const file = this.#pathOf(slot);
+    const descriptor = fs.openSync(file, 'wx+', 0o600);
+    try {
+      for (let at = 0; at < bytes;) {
+        at += fs.writeSync(descriptor, ZEROS, 0, Math.min(ZEROS.length, bytes - at), at);
+      }
+    } catch (error) {
+      fs.closeSync(descriptor);
+      fs.unlinkSync(file);
+      throw error;
+    }
+    this.#descriptors.set(slot, descriptor);
+  }
+
+  read(slot: SegmentSlot, at: number, into: Uint8Array, offset: number, length: number): number {
+    const descriptor = this.#descriptorOf(slot);
+    let done = 0;
+    while (done < length) {
+      const read = fs.readSync(descriptor, into, offset + done, length - done, at + done);
+      if (read === 0) break;
+      done += read;
+    }
+    return done;
+  }
+
+  write(slot: SegmentSlot, at: number, from: Uint8Array, offset: number, length: number): void {
+    const descriptor = this.#descriptorOf(slot);
+    // A short write is followed by the rest, or by the error that cut it short.
+    for (let done = 0; done < length;) {
+      done += fs.writeSync(descriptor, from, offset + done, length - done, at + done);
+    }
+  }
+
+  remove(slot: SegmentSlot, done: () => void): void {
+    const descriptor = this.#descriptorOf(slot);
+    this.#descriptors.delete(slot);
+    fs.unlink(this.#pathOf(slot), (failed) => {
+      // The memory is free when the last descriptor is closed, which takes as long as the unlink.
+      fs.close(descriptor, () => {
+        // A file that stays is found, and given back, at the next start; its slot stays out of use until then.
+        if (failed === null || systemCode(failed) === 'ENOENT') done();
+      });
+    });
+  }
+
+  close(): void {
+    for (const descriptor of this.#descriptors.values()) fs.closeSync(descriptor);
+    this.#descriptors.clear();
+  }
+
+  #pathOf(slot: SegmentSlot): string {
+    return path.join(this.#folder, `segment-${String(slot).padStart(5, '0')}`);
+  }
+
+  #descriptorOf(slot: SegmentSlot): number {
+    const descriptor = this.#descriptors.get(slot);
+    assert(descriptor !== undefined, `segment ${slot} has a file`);
+    return descriptor;
+  }
+}
+
+const ZEROS = new Uint8Array(MIB);

@@ -1,0 +1,28 @@
+/**
+ * What a hook can stand on: numbered pages that somebody keeps. Synchronous; what was changed may be acknowledged
+ * after {@link PageLayer.commit} has returned true.
+ */
+import type { Address, PageIndex } from '../base/ids.js';
+
+/** `damaged`: it was kept once and cannot be vouched for now. */
+export const LayerRead = { page: 0, nothing: 1, damaged: 2 } as const;
+export type LayerRead = (typeof LayerRead)[keyof typeof LayerRead];
+
+export interface PageLayer {
+  /** Keeps a copy of the page at `from` in place of the old one. False: refused, and the old one stays. */
+  replace(index: PageIndex, from: Address): boolean;
+
+  /** Copies the page to `to`, with 64 bytes of slack behind it; untouched when there is nothing. */
+  read(index: PageIndex, to: Address): LayerRead;
+
+  has(index: PageIndex): boolean;
+
+  /** Forgets pages `[first, first + count)`. Never refused. */
+  flush(first: PageIndex, count: number): void;
+
+  /** First page in `[first, end)` whose being kept differs from that of `first`; `end` if there is none. */
+  endOfRun(first: number, end: number): number;
+
+  /** Makes all changes since the last commit durable, or none of them. */
+  commit(): boolean;
+}

@@ -1,0 +1,181 @@
+/**
+ * `tmem serve` as a child process on folders of its own, for the rig and for tests: started, asked for its status,
+ * killed, started again on the same arena and sockets.
+ *
+ *     FOLDER/run     sockets, ready.json         (temp dir: paths of sockets are short)
+ *     ARENA          the pages                   (/dev/shm where there is one)
+ */
+
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import * as v from 'valibot';
+import { TmemError } from '../base/errors.js';
+import { ended, spawnTethered, type TetheredProcess } from './tethered.js';
+import { projectFolder } from './tools.js';
+
+export interface TmemProcessOptions {
+  /** As on the command line, such as `256M`. */
+  readonly capacity: string;
+  /** The process is killed after this long. */
+  readonly limitSeconds: number;
+  /** More arguments of `tmem serve`. */
+  readonly more?: readonly string[];
+}
+
+/** What the rig reads of `ready.json`. */
+export interface ReadyFile {
+  readonly exports: readonly { readonly name: string; readonly socket: string }[];
+}
+
+/** What the rig reads of `tmem status --json`. */
+export interface TmemStatus {
+  readonly arena: { readonly occupied_bytes: number; readonly live_bytes: number };
+  readonly exports: readonly ExportStatus[];
+}
+
+export interface ExportStatus {
+  readonly name: string;
+  readonly stored_pages: number;
+  readonly same_filled_pages: number;
+  readonly stored_bytes: number;
+  readonly reads: number;
+  readonly writes: number;
+  readonly trims: number;
+}
+
+const READY_SECONDS = 30;
+
+/** A daemon says a few lines of log; enough to see why one did not come up. */
+const LOG_LINES_KEPT = 20;
+
+export class TmemProcess {
+  readonly runDir: string;
+  readonly arena: string;
+  readonly #folder: string;
+  readonly #options: TmemProcessOptions;
+  #child: TetheredProcess | undefined;
+  #log: string[] = [];
+
+  constructor(options: TmemProcessOptions) {
+    this.#options = options;
+    this.#folder = mkdtempSync(path.join(tmpdir(), 'tmem-rig-'));
+    this.runDir = path.join(this.#folder, 'run');
+    mkdirSync(this.runDir, { mode: 0o700 });
+    this.arena = mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : this.#folder, 'tmem-rig-'));
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /**
+   * Resolves when every socket accepts.
+   *
+   * @throws {TmemError} E_NO_DAEMON with the end of its log
+   */
+  async start(): Promise<ReadyFile> {
+    const program = path.join(projectFolder(), 'dist/src/cli/tmem.js');
+    const folders = ['--run-dir', this.runDir, '--arena', this.arena];
+    const args = [
+      'serve',
+      ...folders,
+      '--capacity',
+      this.#options.capacity,
+      '--http',
+      'off',
+      ...(this.#options.more ?? []),
+    ];
+    const child = spawnTethered(process.execPath, ['--enable-source-maps', program, ...args], this.#options);
+    this.#child = child;
+    this.#log = [];
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      this.#log.push(line);
+      if (this.#log.length > LOG_LINES_KEPT) this.#log.shift();
+    });
+    await this.#readyLine(child);
+    return v.parse(readyFile, JSON.parse(readFileSync(path.join(this.runDir, 'ready.json'), 'utf8')));
+  }
+
+  /** What `tmem status --json` prints. */
+  async status(): Promise<TmemStatus> {
+    return new Promise((resolve, reject) => {
+      const socketPath = path.join(this.runDir, 'control.sock');
+      const request = get({ socketPath, path: '/api/v1/status', timeout: 10_000 }, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(parts).toString();
+          if (response.statusCode === 200) resolve(v.parse(tmemStatus, JSON.parse(text)));
+          else reject(new TmemError('E_NO_DAEMON', `${socketPath} answers ${response.statusCode}: ${text}`));
+        });
+      });
+      request.on('timeout', () => request.destroy(new TmemError('E_NO_DAEMON', `${socketPath} is silent for 10 s`)));
+      request.on('error', reject);
+    });
+  }
+
+  /**
+   * SIGKILL. The process is first stopped for `frozenMs`, at whatever instruction it is, so that a client in need of
+   * it certainly has requests unanswered when it dies.
+   */
+  async kill9(frozenMs = 0): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    if (frozenMs > 0) {
+      child.kill('SIGSTOP');
+      await new Promise((resolve) => setTimeout(resolve, frozenMs));
+    }
+    child.kill('SIGKILL');
+    await ended(child);
+  }
+
+  /** Kills the daemon if it still runs, and removes its folders. May be called again. */
+  async close(): Promise<void> {
+    await this.kill9();
+    rmSync(this.arena, { recursive: true, force: true });
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** The line on stdout, not the file: after a kill the file is still that of the former process. */
+  async #readyLine(child: TetheredProcess): Promise<void> {
+    const lines = createInterface({ input: child.stdout });
+    await new Promise<void>((resolve, reject) => {
+      const fail = (what: string): void => {
+        clearTimeout(timer);
+        child.kill('SIGKILL');
+        reject(new TmemError('E_NO_DAEMON', `tmem serve ${what}; its log:\n${this.#log.join('\n')}`));
+      };
+      const timer = setTimeout(() => fail(`is not ready after ${READY_SECONDS} s`), READY_SECONDS * 1000);
+      child.once('close', (code) => fail(`ended with ${code}`));
+      child.once('error', (error) => fail(error.message));
+      lines.on('line', (line) => {
+        if (!line.startsWith('tmem: ready ')) return;
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+const readyFile: v.GenericSchema<unknown, ReadyFile> = v.object({
+  exports: v.array(v.object({ name: v.string(), socket: v.string() })),
+});
+
+const tmemStatus: v.GenericSchema<unknown, TmemStatus> = v.object({
+  arena: v.object({ occupied_bytes: v.number(), live_bytes: v.number() }),
+  exports: v.array(
+    v.object({
+      name: v.string(),
+      stored_pages: v.number(),
+      same_filled_pages: v.number(),
+      stored_bytes: v.number(),
+      reads: v.number(),
+      writes: v.number(),
+      trims: v.number(),
+    }),
+  ),
+});

@@ -1,0 +1,249 @@
+/**
+ * READ, from the store into the reply area.
+ *
+ * A simple reply says "no error" before its data, a structured one can fail at any chunk. So:
+ *
+ *     structured        chunks as they come, runs of holes as OFFSET_HOLE, cut wherever a turn ends
+ *     structured, DF    one chunk; at most 64 KiB, which is never cut; longer is refused (EOVERFLOW)
+ *     simple, short     read wholly before the header is written; short is 64 KiB or what the turn allows
+ *     simple, long      read twice, over turns: once to see that every page is sound, then to send it
+ *
+ * If a page goes bad between the two passes of the last, nothing can be said and the connection is given up. The
+ * price, a second decompression, is paid only by old clients for long reads.
+ *
+ * @hot No allocation.
+ */
+import { assert } from '../../../base/assert.js';
+import { type Address, address } from '../../../base/ids.js';
+import { PAGE_BYTES } from '../../../base/units.js';
+import { type BlockFace, ReadOutcome } from '../../../hooks/block-face.js';
+import { DATA_CHUNK_BYTES, SIMPLE_REPLY_BYTES, writeDataChunk } from '../../../wire/nbd/reply.js';
+import { writeHoleChunk, writeNoneChunk, writeSimpleReply } from '../../../wire/nbd/reply.js';
+import { CommandFlag, NbdError, type NbdRequest } from '../../../wire/nbd/request.js';
+import { ErrorText, type Replies } from './replies.js';
+
+/** Never cut, so the most that a turn can overrun its allowance by: 17 pages if unaligned, 50 us. */
+const WHOLE_BYTES_MAX = 64 * 1024;
+
+/** More pages than any read has. */
+const UNCUT: number = 2 ** 30;
+
+/** Shorter runs of holes travel as zeros, inside the data around them. */
+const HOLE_BYTES_MIN: number = PAGE_BYTES;
+
+/** To be left in the reply area for one more page, its chunk and the end of the read. */
+const PAGE_ROOM_BYTES: number = PAGE_BYTES + 512;
+
+/** Runs of holes are found by looking at each page, far faster than reading it: so many count as one. */
+const HOLES_PER_PAGE = 1024;
+
+type Pass = 'structured' | 'check' | 'send';
+
+export class Reading {
+  /** Whether a request has been begun and not ended. */
+  active = false;
+  /** The client was promised data that cannot be had: the connection must end. */
+  broken = false;
+
+  readonly #face: BlockFace;
+  readonly #replies: Replies;
+  #request: NbdRequest;
+  #pass: Pass = 'structured';
+  /** The next byte is `#start` of `#page`; `#left` of them are to come. */
+  #page = 0;
+  #start = 0;
+  #left = 0;
+
+  constructor(face: BlockFace, replies: Replies, request: NbdRequest) {
+    this.#face = face;
+    this.#replies = replies;
+    this.#request = request;
+  }
+
+  /** Begins the request, and ends it if it takes no more than about `pages`. @returns pages moved */
+  begin(pages: number): number {
+    const { length, flags } = this.#request;
+    const replies = this.#replies;
+    this.#rewind();
+    if (replies.structured) {
+      if (length === 0) replies.at = address(writeNoneChunk(replies.view, replies.at, this.#request));
+      const whole = (flags & CommandFlag.df) !== 0;
+      if (whole && length > WHOLE_BYTES_MAX) {
+        replies.fail(this.#request, NbdError.overflow, ErrorText.tooLong);
+        return 1;
+      }
+      this.#pass = 'structured';
+      return this.step(length <= WHOLE_BYTES_MAX ? UNCUT : pages);
+    }
+    const short =
+      length <= WHOLE_BYTES_MAX || (length <= (pages - 1) * PAGE_BYTES && length <= replies.room - PAGE_BYTES);
+    if (short) return this.#readWhole();
+    this.#pass = 'check';
+    return this.step(pages);
+  }
+
+  /** Goes on. @returns pages moved */
+  step(pages: number): number {
+    this.active = true;
+    let moved = 0;
+    if (this.#pass === 'check') moved = this.#check(pages);
+    else if (this.#pass === 'send') moved = this.#send(pages);
+    else moved = this.#readChunks(pages);
+    if (this.#pass !== 'check' && this.#left === 0) this.active = false;
+    return moved;
+  }
+
+  #rewind(): void {
+    const { offset, length } = this.#request;
+    this.#page = Math.floor(offset / PAGE_BYTES);
+    this.#start = offset - this.#page * PAGE_BYTES;
+    this.#left = length;
+  }
+
+  #readWhole(): number {
+    const replies = this.#replies;
+    const header = replies.at;
+    let moved = 0;
+    let to = header + SIMPLE_REPLY_BYTES;
+    while (this.#left > 0) {
+      const bytes = this.#partBytes();
+      const outcome = this.#readPart(bytes, address(to));
+      if (outcome === ReadOutcome.damaged) {
+        replies.fail(this.#request, NbdError.io, ErrorText.damaged);
+        return moved + 1;
+      }
+      if (outcome === ReadOutcome.hole) replies.bytes.fill(0, to, to + bytes);
+      to += bytes;
+      moved++;
+      this.#advance(bytes);
+    }
+    writeSimpleReply(replies.view, header, this.#request, NbdError.none);
+    replies.at = address(to);
+    return moved;
+  }
+
+  #readChunks(pages: number): number {
+    const request = this.#request;
+    const replies = this.#replies;
+    const df = (request.flags & CommandFlag.df) !== 0;
+    let moved = 0;
+    let at: number = replies.at;
+    /** Of the chunk that data are being added to, where there is one. */
+    let header = -1;
+    let headerOffset = 0;
+    while (this.#left > 0 && moved < pages && at + PAGE_ROOM_BYTES <= replies.at + replies.room) {
+      const bytes = this.#partBytes();
+      const to = header < 0 ? at + DATA_CHUNK_BYTES : at;
+      const outcome = this.#readPart(bytes, address(to));
+      moved++;
+      if (outcome === ReadOutcome.hole) {
+        const run = this.#holeBytes(bytes);
+        if (run >= HOLE_BYTES_MIN && (!df || run === request.length)) {
+          if (header >= 0)
+            writeDataChunk(replies.view, header, request, false, headerOffset, at - header - DATA_CHUNK_BYTES);
+          header = -1;
+          at = writeHoleChunk(replies.view, at, request, run === this.#left, this.#offset, run);
+          moved += Math.floor(run / (PAGE_BYTES * HOLES_PER_PAGE));
+          this.#advance(run);
+          continue;
+        }
+        replies.bytes.fill(0, to, to + bytes);
+      } else if (outcome === ReadOutcome.damaged) {
+        if (header >= 0)
+          writeDataChunk(replies.view, header, request, false, headerOffset, at - header - DATA_CHUNK_BYTES);
+        replies.at = address(at);
+        replies.failAt(request, NbdError.io, ErrorText.damaged, this.#offset);
+        this.#left = 0;
+        return moved;
+      }
+      if (header < 0) {
+        header = at;
+        headerOffset = this.#offset;
+      }
+      at = to + bytes;
+      this.#advance(bytes);
+    }
+    if (header >= 0) {
+      const bytes = at - header - DATA_CHUNK_BYTES;
+      writeDataChunk(replies.view, header, request, this.#left === 0, headerOffset, bytes);
+    }
+    replies.at = address(at);
+    return moved;
+  }
+
+  /** First pass of a long simple read: nothing is sent. */
+  #check(pages: number): number {
+    const replies = this.#replies;
+    let moved = 0;
+    for (; moved < pages && this.#left > 0; moved++) {
+      if (this.#face.readPage(this.#page, replies.at) === ReadOutcome.damaged) {
+        replies.fail(this.#request, NbdError.io, ErrorText.damaged);
+        this.#left = 0;
+        this.active = false;
+        return moved + 1;
+      }
+      this.#advance(this.#partBytes());
+    }
+    if (this.#left > 0) return moved;
+    this.#rewind();
+    this.#pass = 'send';
+    replies.succeed(this.#request);
+    return moved;
+  }
+
+  /** Second pass: data and nothing else. */
+  #send(pages: number): number {
+    const replies = this.#replies;
+    let moved = 0;
+    for (; moved < pages && this.#left > 0 && replies.room >= PAGE_ROOM_BYTES; moved++) {
+      const bytes = this.#partBytes();
+      const outcome = this.#readPart(bytes, replies.at);
+      if (outcome === ReadOutcome.damaged) {
+        this.broken = true;
+        this.#left = 0;
+        return moved;
+      }
+      if (outcome === ReadOutcome.hole) replies.bytes.fill(0, replies.at, replies.at + bytes);
+      replies.at = address(replies.at + bytes);
+      this.#advance(bytes);
+    }
+    return moved;
+  }
+
+  get #offset(): number {
+    return this.#page * PAGE_BYTES + this.#start;
+  }
+
+  /** Of the present page, the bytes that were asked for. */
+  #partBytes(): number {
+    return Math.min(PAGE_BYTES - this.#start, this.#left);
+  }
+
+  #readPart(bytes: number, to: Address): ReadOutcome {
+    return bytes === PAGE_BYTES
+      ? this.#face.readPage(this.#page, to)
+      : this.#face.readPart(this.#page, this.#start, bytes, to);
+  }
+
+  /** From the present position, bytes of the request that lie in holes, of which `bytes` are known. */
+  #holeBytes(bytes: number): number {
+    if (bytes === this.#left) return bytes;
+    const end = this.#page + Math.ceil((this.#start + this.#left) / PAGE_BYTES);
+    const endOfRun = this.#face.endOfRun(this.#page, end);
+    assert(endOfRun > this.#page && endOfRun <= end, 'a run has at least one page, and no more than asked for');
+    return Math.min((endOfRun - this.#page) * PAGE_BYTES - this.#start, this.#left);
+  }
+
+  #advance(bytes: number): void {
+    this.#left -= bytes;
+    const start = this.#start + bytes;
+    if (start === PAGE_BYTES) {
+      this.#page++;
+      this.#start = 0;
+    } else {
+      // More than a page after a run of holes; the last bytes of a request may leave a page half read.
+      this.#page += Math.floor(start / PAGE_BYTES);
+      this.#start = start % PAGE_BYTES;
+    }
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * NBD transmission phase of one connection, without a socket: requests from the read area become calls on the
+ * export's face and replies in the reply area, a turn at a time.
+ *
+ * One request at a time, in order of arrival, which the protocol allows and which makes every rule about requests in
+ * flight at once true for nothing. What cannot be ended in a turn (a payload not all here, a long read, a TRIM of
+ * gigabytes) is gone on with in the next, and nothing is parsed behind it before.
+ *
+ * A turn ends with one commit, before any of its replies can leave: that is the point of durability. A commit that
+ * fails makes every promise of the turn a refusal.
+ *
+ * @hot One call per turn, one round of its loop per request: no allocation, no closure, no promise.
+ */
+import { type BlockFace } from '../../../hooks/block-face.js';
+import { Command, judgeRequest, NbdError, type NbdRequest } from '../../../wire/nbd/request.js';
+import { readRequest, ReadResult, REQUEST_HEADER_BYTES, type RequestRules } from '../../../wire/nbd/request.js';
+import { replyBlockStatus } from './block-status.js';
+import type { NbdBuffers } from './buffers.js';
+import type { NbdCounters } from './counters.js';
+import { Reading } from './reading.js';
+import { ErrorText, Replies, REQUEST_ROOM_BYTES, textOf } from './replies.js';
+import { Writing } from './writing.js';
+import { Zeroing } from './zeroing.js';
+
+/** `finished`: the client said goodbye; send what there is and close. `broken`: close at once. */
+export type TransmissionState = 'open' | 'finished' | 'broken';
+
+export class Transmission {
+  state: TransmissionState = 'open';
+  /** After a turn: whether only more input can make the next one do anything. */
+  starved = true;
+  /** Of the last turn. */
+  pagesMoved = 0;
+  /** From now on new requests are answered ESHUTDOWN. */
+  shuttingDown = false;
+  readonly replies: Replies;
+
+  readonly #face: BlockFace;
+  readonly #view: DataView;
+  readonly #rules: RequestRules;
+  readonly #counters: NbdCounters;
+  /** The one being carried out; overwritten only when it is answered. */
+  readonly #request: NbdRequest = { flags: 0, command: 0, cookieHigh: 0, cookieLow: 0, offset: 0, length: 0 };
+  readonly #reading: Reading;
+  readonly #writing: Writing;
+  readonly #zeroing: Zeroing;
+  /** Whether this turn did something that {@link BlockFace.commit} must make good. */
+  #dirty = false;
+
+  constructor(buffers: NbdBuffers, face: BlockFace, rules: RequestRules, counters: NbdCounters) {
+    this.replies = new Replies(buffers, rules.structuredReplies, counters);
+    this.#face = face;
+    this.#view = buffers.memory.view;
+    this.#rules = rules;
+    this.#counters = counters;
+    this.#reading = new Reading(face, this.replies, this.#request);
+    this.#writing = new Writing(face, this.replies, this.#request, counters);
+    this.#zeroing = new Zeroing(face, this.replies, this.#request);
+  }
+
+  /**
+   * One turn over input at `[at, end)` of the kernel's memory, of about `pages` pages. Replies are then to be sent and
+   * cleared; a turn begins with none.
+   *
+   * @returns offset after what was taken
+   */
+  takeTurn(at: number, end: number, pages: number): number {
+    this.starved = false;
+    this.pagesMoved = 0;
+    this.#dirty = false;
+    const next = this.#work(at, end, pages);
+    if (this.#dirty && !this.#face.commit()) this.#takeBack();
+    return next;
+  }
+
+  #work(at: number, end: number, pages: number): number {
+    let next = at;
+    while (this.pagesMoved < pages && this.state === 'open') {
+      const left = pages - this.pagesMoved;
+      if (this.#writing.active) {
+        next = this.#receivePayload(next, end, left);
+        if (this.#writing.active) break;
+      } else if (this.#reading.active) {
+        this.#afterRead(this.#reading.step(left));
+        if (this.#reading.active) break;
+      } else if (this.#zeroing.active) {
+        this.#dirty = true;
+        this.pagesMoved += this.#zeroing.step(left);
+        if (this.#zeroing.active) break;
+      } else {
+        if (this.replies.room < REQUEST_ROOM_BYTES) break;
+        const result = readRequest(this.#view, next, end, this.#request);
+        if (result === ReadResult.incomplete) {
+          this.starved = true;
+          break;
+        }
+        if (result === ReadResult.desynchronised) {
+          this.state = 'broken';
+          break;
+        }
+        next += REQUEST_HEADER_BYTES;
+        this.#begin(left);
+      }
+    }
+    return next;
+  }
+
+  #begin(pages: number): void {
+    const request = this.#request;
+    const error = this.#judge(request);
+    if (error !== NbdError.none) {
+      this.pagesMoved++;
+      // Whatever is wrong with a WRITE, its payload follows.
+      if (request.command === Command.write) this.#writing.beginRefused(error, textOf(error));
+      else this.replies.fail(request, error, textOf(error));
+      return;
+    }
+    switch (request.command) {
+      case Command.read:
+        this.#counters.reads++;
+        return this.#afterRead(this.#reading.begin(pages));
+      case Command.write:
+        this.#counters.writes++;
+        return this.#writing.begin();
+      case Command.disconnect:
+        this.state = 'finished';
+        return;
+      case Command.flush:
+        this.#counters.flushes++;
+        this.pagesMoved++;
+        this.#dirty = true;
+        return this.replies.promise(request);
+      case Command.trim:
+      case Command.writeZeroes:
+        if (request.command === Command.trim) this.#counters.trims++;
+        else this.#counters.zeroes++;
+        this.#dirty = true;
+        this.pagesMoved += this.#zeroing.begin(pages);
+        return;
+      case Command.blockStatus:
+        this.#counters.others++;
+        this.pagesMoved += replyBlockStatus(this.#face, this.replies, request);
+        return;
+      default:
+        // CACHE: every page is as near as it can be.
+        this.#counters.others++;
+        this.pagesMoved++;
+        return this.replies.succeed(request);
+    }
+  }
+
+  #judge(request: NbdRequest): NbdError {
+    if (this.shuttingDown && request.command !== Command.disconnect) return NbdError.shutdown;
+    // There is no extent of no bytes to answer with.
+    if (request.command === Command.blockStatus && request.length === 0) return NbdError.inval;
+    return judgeRequest(request, this.#rules);
+  }
+
+  #receivePayload(at: number, end: number, pages: number): number {
+    const writing = this.#writing;
+    const next = writing.receive(at, end, pages);
+    this.pagesMoved += writing.moved;
+    this.#dirty ||= writing.stored;
+    this.starved = writing.starved;
+    return next;
+  }
+
+  #afterRead(moved: number): void {
+    // A read of nothing must not be free, or a turn of them would have no end.
+    this.pagesMoved += Math.max(1, moved);
+    if (this.#reading.broken) this.state = 'broken';
+    if (!this.#reading.active) this.#counters.readBytes += this.#request.length;
+  }
+
+  /** The commit failed: nothing of this turn was stored, and what is still under way cannot succeed either. */
+  #takeBack(): void {
+    this.replies.failPromises(NbdError.noSpace);
+    if (this.#writing.active) this.#writing.fail(NbdError.noSpace, ErrorText.full);
+    if (this.#zeroing.active) this.#zeroing.fail(NbdError.noSpace, ErrorText.full);
+  }
+}

@@ -1,0 +1,82 @@
+/** A shard's numbers as plain data. O(exports + pools), never O(pages). */
+import type { ExportStatus, GuestStatus, PoolStatus, Recovered, ShardStatus } from '../base/shard-port.js';
+import type { Engine } from '../engine/engine.js';
+import type { NbdCounters } from '../serve/data/nbd/counters.js';
+import type { Tmem } from '../tmem/tmem.js';
+import type { TmemClient } from '../tmem/tmem-client.js';
+import type { TmemPool } from '../tmem/tmem-pool.js';
+import { exportName, type ServedExport } from './served-export.js';
+
+export function shardStatus(shard: {
+  readonly capacityBytes: number;
+  readonly recovered: Recovered;
+  readonly engine: Engine;
+  readonly tmem: Tmem;
+  readonly exports: Iterable<ServedExport>;
+  readonly counters: (exportName: string) => Readonly<NbdCounters> | undefined;
+}): ShardStatus {
+  const { engine } = shard;
+  const clients = [...shard.tmem.clients.values()];
+  return {
+    arena: {
+      capacityBytes: shard.capacityBytes,
+      occupiedBytes: engine.occupiedBytes,
+      liveBytes: engine.liveBytes,
+      metadataBytes: engine.metadataBytes,
+    },
+    recovered: shard.recovered,
+    guests: clients.map(guestStatus),
+    exports: [...shard.exports].map((served) => exportStatus(served, shard.counters)),
+    pools: clients.flatMap((client) => client.pools.flatMap((pool) => (pool === undefined ? [] : [poolStatus(pool)]))),
+  };
+}
+
+function guestStatus(client: TmemClient): GuestStatus {
+  return {
+    name: client.name,
+    persistentPages: client.pages,
+    ephemeralPages: 0,
+    storedBytes: client.storedBytes,
+  };
+}
+
+function exportStatus(
+  { spec, pool }: ServedExport,
+  counters: (exportName: string) => Readonly<NbdCounters> | undefined,
+): ExportStatus {
+  const counted = counters(exportName(spec));
+  return {
+    guest: spec.guest,
+    name: spec.name,
+    connections: counted?.connections ?? 0,
+    storedPages: pool.pages,
+    sameFilledPages: pool.stored.sameFilledPages,
+    storedBytes: pool.stored.storedBytes,
+    reads: counted?.reads ?? 0,
+    writes: counted?.writes ?? 0,
+    trims: counted?.trims ?? 0,
+    flushes: counted?.flushes ?? 0,
+    errors: counted?.errors ?? 0,
+  };
+}
+
+function poolStatus(pool: TmemPool): PoolStatus {
+  const { puts, putsDone, gets, getsHit, flushes, verifyFailures } = pool.statistics;
+  return {
+    id: pool.id,
+    guest: pool.client.name,
+    name: pool.name,
+    kind: 'persistent',
+    shared: false,
+    inclusive: true,
+    pages: pool.pages,
+    storedBytes: pool.stored.storedBytes,
+    puts,
+    putsOk: putsDone,
+    gets,
+    getsHit,
+    flushes,
+    evicted: 0,
+    verifyFailures,
+  };
+}

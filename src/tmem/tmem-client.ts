@@ -1,0 +1,30 @@
+import type { TmemPool } from './tmem-pool.js';
+
+/**
+ * One guest, as tmem sees it: owner of pools, of a cap, of statistics. It appears with its first operation (R5) and
+ * dies only when the host administrator says so (R9; must hold 9).
+ */
+export class TmemClient {
+  readonly name: string;
+  /** By pool id; a hole is a free id (R4). */
+  readonly pools: (TmemPool | undefined)[] = [];
+  /** Most bytes that its persistent pages may take as stored (R25, R77); Infinity for no cap. */
+  capBytes: number = Infinity;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get storedBytes(): number {
+    return this.pools.reduce((sum, pool) => sum + (pool?.stored.storedBytes ?? 0), 0);
+  }
+
+  get pages(): number {
+    return this.pools.reduce((sum, pool) => sum + (pool?.pages ?? 0), 0);
+  }
+
+  /** By how much the client may still grow, its staged batch aside. Below 0 where the cap was lowered. */
+  get roomBytes(): number {
+    return this.capBytes === Infinity ? Infinity : this.capBytes - this.storedBytes;
+  }
+}

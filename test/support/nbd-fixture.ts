@@ -1,0 +1,63 @@
+/** An NBD server over memory, in this process, in a folder of its own: for tests of one export. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { MIB } from '../../src/base/units.js';
+import type { NbdCounters } from '../../src/serve/data/nbd/counters.js';
+import { NbdServer } from '../../src/serve/data/nbd/server.js';
+import type { TransportKind } from '../../src/serve/data/nbd/transport.js';
+import { heapPageMemory } from './heap-page-memory.js';
+import { MemoryFace } from './memory-face.js';
+import { NbdClient, type NbdClientOptions } from './nbd-client.js';
+
+export const FIXTURE_EXPORT = 'vm1/disk0';
+
+export interface NbdFixture {
+  server: NbdServer;
+  face: MemoryFace;
+  folder: string;
+  socketPath: string;
+  counters: () => Readonly<NbdCounters>;
+  connect: (options?: NbdClientOptions) => Promise<NbdClient>;
+  close: () => Promise<void>;
+}
+
+export async function nbdFixture(
+  options: { transport?: TransportKind; sizeBytes?: number; readOnly?: boolean } = {},
+): Promise<NbdFixture> {
+  const { transport = 'onread', sizeBytes = 64 * MIB, readOnly = false } = options;
+  const folder = mkdtempSync(path.join(tmpdir(), 'tmem-nbd-'));
+  const socketPath = path.join(folder, 'disk0.nbd');
+  const memory = heapPageMemory();
+  const face = new MemoryFace(memory, sizeBytes);
+  const server = new NbdServer({ memory, transport });
+  await server.addExport({ name: FIXTURE_EXPORT, description: 'a test', readOnly, socketPath, face });
+  const clients: NbdClient[] = [];
+  const counters = (): Readonly<NbdCounters> => {
+    const found = server.counters(FIXTURE_EXPORT);
+    if (found === undefined) throw new Error('export is gone');
+    return found;
+  };
+  const connect = async (how?: NbdClientOptions): Promise<NbdClient> => {
+    const client = await NbdClient.connect(socketPath, how);
+    clients.push(client);
+    return client;
+  };
+  const close = async (): Promise<void> => {
+    for (const client of clients) client.destroy();
+    await server.close(0);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { server, face, folder, socketPath, counters, connect, close };
+}
+
+/** Bytes that differ from page to page and from `salt` to `salt`. */
+export function patterned(bytes: number, salt = 0): Buffer {
+  const data = Buffer.alloc(bytes);
+  let state = (salt + 1) * 0x9e3779b1;
+  for (let at = 0; at < bytes; at++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    data[at] = state >>> 24;
+  }
+  return data;
+}

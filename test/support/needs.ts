@@ -1,0 +1,45 @@
+import { spawnSync } from 'node:child_process';
+import { findKernel } from '../../src/rig/find-kernel.js';
+import { findTool } from '../../src/rig/tools.js';
+
+/**
+ * For `test(title, { skip: needs('gcc', 'liblz4') }, ...)`: false when all of these are here, else why the test is
+ * skipped. A tool is the name of a program, or one of {@link PROBES}.
+ *
+ * @throws Error when a missing tool is named in `TMEM_REQUIRE` (separated by commas or spaces; `all` names every
+ *   tool), so that where a tool must be there, its absence is a failure and not silence
+ */
+export function needs(...tools: readonly string[]): string | false {
+  const missing = tools.filter((tool) => !(PROBES[tool] ?? onPath)(tool));
+  if (missing.length === 0) return false;
+  const required = (process.env['TMEM_REQUIRE'] ?? '').split(/[\s,]+/);
+  const unexcused = missing.filter((tool) => required.includes('all') || required.includes(tool));
+  if (unexcused.length > 0) throw new Error(`required by TMEM_REQUIRE and not here: ${unexcused.join(', ')}`);
+  return `not here: ${missing.join(', ')}`;
+}
+
+/** How to find what is not a program. */
+const PROBES: Readonly<Record<string, (tool: string) => boolean>> = {
+  liblz4: () => links('lz4.h', 'lz4'),
+  libnbd: () => links('libnbd.h', 'nbd'),
+  'guest-kernel': hasGuestKernel,
+};
+
+function onPath(tool: string): boolean {
+  return findTool(tool) !== undefined;
+}
+
+function hasGuestKernel(): boolean {
+  try {
+    findKernel();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a C program that uses the library can be built. */
+function links(header: string, library: string): boolean {
+  const flags = ['-x', 'c', '-', '-include', header, `-l${library}`, '-o', '/dev/null'];
+  return spawnSync('gcc', flags, { input: 'int main(void) { return 0; }', timeout: 20_000 }).status === 0;
+}

@@ -1,0 +1,74 @@
+/** What the tests on real guests share: a guest whose hog swaps on a server, and ways to wait for both. */
+
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Guest } from '../../src/rig/guest.js';
+import type { GuestParameters } from '../../src/rig/guest-init.js';
+import { numberIn, type Report } from '../../src/rig/report-line.js';
+import { needs } from './needs.js';
+import { SWAP_SERVER_NEEDS, type SwapServer } from './swap-server.js';
+
+/** No guest of a test lives longer. */
+export const GUEST_LIMIT_SECONDS = 170;
+
+/** Value for a guest test's `skip`. */
+export function guestNeeds(...more: readonly string[]): string | false {
+  return needs('qemu-system-x86_64', 'guest-kernel', 'busybox', 'gcc', ...SWAP_SERVER_NEEDS, ...more);
+}
+
+/** A guest of 96 MiB whose hog of 160 MiB runs until it is told to stop. Both end with the test. */
+export async function guestOn(
+  t: TestContext,
+  server: SwapServer,
+  parameters: Partial<GuestParameters> = {},
+): Promise<Guest> {
+  await server.start();
+  const { socket, exportName } = server;
+  const guest = new Guest({
+    memoryMib: 96,
+    swap: { socket, exportName },
+    parameters: { mib: 160, workload: 'hog', ...parameters },
+    limitSeconds: GUEST_LIMIT_SECONDS,
+  });
+  t.after(async () => {
+    await guest.close();
+    await server.close();
+  });
+  // Its first figures come a second after it has filled its memory.
+  await guest.waitFor('HOG', '');
+  return guest;
+}
+
+/** Waits until the hog has had `pages` pages swapped in since boot, by the guest's own count. */
+export async function swappedIn(guest: Guest, pages: number): Promise<void> {
+  await guest.waitFor('HOG', '', (report) => numberIn(report, 'reads') >= pages);
+}
+
+/**
+ * Pages read so far: by the server's count, or the guest's where the server keeps none. The guest counts pages, a
+ * server that reads ahead counts fewer requests: both are at least what a test asks for.
+ */
+export async function readsOf(server: SwapServer, guest: Guest): Promise<number> {
+  return (await server.pageReads()) ?? numberIn(latestHog(guest), 'reads');
+}
+
+/** Polls twice a second, until the guest ends. */
+export async function until(guest: Guest, condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) {
+    assert.ok(!guest.ended, `the guest ended early; its last lines:\n${guest.lastLines()}`);
+    await sleep(500);
+  }
+}
+
+/** Tells the hog to stop and returns its verdict, after it looked at every page once more. */
+export async function verdict(guest: Guest): Promise<Report> {
+  guest.command('stop');
+  return guest.waitFor('HOG', 'done');
+}
+
+function latestHog(guest: Guest): Report {
+  const latest = guest.latest('HOG', '');
+  assert.ok(latest, 'the hog has reported');
+  return latest;
+}
