@@ -166,12 +166,18 @@ function raw(): Socket {
   return socket;
 }
 
-/** A connection past its handshake. */
+/** A connection past its handshake. Tries again while the export has all the connections it takes. */
 async function transmitting(): Promise<Socket> {
-  const socket = raw();
-  socket.write(Buffer.concat([u32(3), optionMessage(Option.go, infoQuery(''))]));
-  await new Promise((resolve) => socket.once('data', resolve));
-  return socket;
+  for (;;) {
+    const socket = raw();
+    socket.write(Buffer.concat([u32(3), optionMessage(Option.go, infoQuery(''))]));
+    const answered = await new Promise((resolve) => {
+      socket.once('data', () => resolve(true));
+      socket.once('close', () => resolve(false));
+    });
+    if (answered === true) return socket;
+    await sleep(20);
+  }
 }
 
 async function closed(socket: Socket): Promise<void> {
