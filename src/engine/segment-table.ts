@@ -23,6 +23,9 @@ export class SegmentTable {
   readonly #generation: Float64Array;
   readonly #free: SegmentSlot[] = [];
   #files = 0;
+  #leaving = 0;
+  /** No slot from here on has ever had a file: what is looked for among all is looked for below. */
+  #slotsUsed = 0;
   #liveBytes = 0;
   #tombstoneBytes = 0;
 
@@ -45,6 +48,11 @@ export class SegmentTable {
   /** Files that exist, in any state. Their number times the segment's size is what the arena occupies. */
   get files(): number {
     return this.#files;
+  }
+
+  /** Files less those that are on their way out. */
+  get filesKept(): number {
+    return this.#files - this.#leaving;
   }
 
   get freeFiles(): number {
@@ -110,8 +118,7 @@ export class SegmentTable {
 
   /** A file that exists and is free. */
   addFree(slot: SegmentSlot): void {
-    this.#files++;
-    this.#become(slot, SegmentState.absent, SegmentState.free);
+    this.#addFile(slot, SegmentState.free);
     this.#free.push(slot);
   }
 
@@ -125,15 +132,14 @@ export class SegmentTable {
 
   /** A segment found at start, with records in it. */
   addSealed(slot: SegmentSlot, generation: number): void {
-    this.#files++;
-    this.#become(slot, SegmentState.absent, SegmentState.sealed);
+    this.#addFile(slot, SegmentState.sealed);
     this.#generation[slot] = generation;
   }
 
   /** A file found at start that is of no use and already on its way out. */
   addLeaving(slot: SegmentSlot): void {
-    this.#files++;
-    this.#become(slot, SegmentState.absent, SegmentState.leaving);
+    this.#addFile(slot, SegmentState.leaving);
+    this.#leaving++;
   }
 
   seal(slot: SegmentSlot): void {
@@ -158,20 +164,23 @@ export class SegmentTable {
   /** Takes a free file out of use, to be given back to the file system. */
   takeLeaving(): SegmentSlot | undefined {
     const slot = this.#free.pop();
-    if (slot !== undefined) this.#become(slot, SegmentState.free, SegmentState.leaving);
+    if (slot === undefined) return undefined;
+    this.#become(slot, SegmentState.free, SegmentState.leaving);
+    this.#leaving++;
     return slot;
   }
 
   gone(slot: SegmentSlot): void {
     this.#become(slot, SegmentState.leaving, SegmentState.absent);
     this.#files--;
+    this.#leaving--;
   }
 
   /** The sealed segment with the least to move, if cleaning it frees at least `gainBytes`. O(slots). */
   cheapest(gainBytes: number): SegmentSlot | undefined {
     let best = -1;
     let bestKept = this.segmentBytes - gainBytes + 1;
-    for (let slot = 0; slot < this.#state.length; slot++) {
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
       if (this.#state[slot] !== SegmentState.sealed) continue;
       const kept = this.#live[slot]! + this.#tombstones[slot]!;
       if (kept < bestKept) {
@@ -185,7 +194,7 @@ export class SegmentTable {
   /** The sealed segment that was opened first. O(slots). */
   oldest(): SegmentSlot | undefined {
     let best = -1;
-    for (let slot = 0; slot < this.#state.length; slot++) {
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
       if (this.#state[slot] !== SegmentState.sealed) continue;
       if (best === -1 || this.#generation[slot]! < this.#generation[best]!) best = slot;
     }
@@ -198,7 +207,7 @@ export class SegmentTable {
    */
   hasOlder(slot: SegmentSlot): boolean {
     const generation = this.#generation[slot]!;
-    for (let other = 0; other < this.#state.length; other++) {
+    for (let other = 0; other < this.#slotsUsed; other++) {
       const state = this.#state[other];
       if ((state === SegmentState.sealed || state === SegmentState.open) && this.#generation[other]! < generation) {
         return true;
@@ -212,6 +221,12 @@ export class SegmentTable {
     if (this.#tombstoneBytes === 0) return;
     const oldest = this.oldest();
     if (oldest !== undefined) this.#forgetTombstones(oldest);
+  }
+
+  #addFile(slot: SegmentSlot, state: SegmentState): void {
+    this.#become(slot, SegmentState.absent, state);
+    this.#files++;
+    this.#slotsUsed = Math.max(this.#slotsUsed, slot + 1);
   }
 
   #forgetTombstones(slot: SegmentSlot): void {

@@ -61,6 +61,7 @@ test('clients that go away with replies unread or requests half sent are forgott
       if (n % 3 === 0) await sleep(1);
       quitter.destroy();
     }
+  }).then(async () => {
     const client = await NbdClient.connect(target.socketPath);
     await client.read(0, PAGE_BYTES);
     await client.disconnect();
@@ -166,22 +167,24 @@ function raw(): Socket {
   return socket;
 }
 
-/** A connection past its handshake. Tries again while the export has all the connections it takes. */
+/** A connection past its handshake. Those before it may not have been forgotten yet, so it may take a few tries. */
 async function transmitting(): Promise<Socket> {
-  for (;;) {
+  for (let tries = 0; tries < 500; tries++) {
     const socket = raw();
     socket.write(Buffer.concat([u32(3), optionMessage(Option.go, infoQuery(''))]));
-    const answered = await new Promise((resolve) => {
-      socket.once('data', () => resolve(true));
-      socket.once('close', () => resolve(false));
-    });
-    if (answered === true) return socket;
-    await sleep(20);
+    const served = await Promise.race([once(socket, 'data').then(() => true), closed(socket).then(() => false)]);
+    if (served) return socket;
+    await sleep(5);
   }
+  throw new Error('no connection to be had');
+}
+
+function once(socket: Socket, event: string): Promise<unknown> {
+  return new Promise((resolve) => socket.once(event, resolve));
 }
 
 async function closed(socket: Socket): Promise<void> {
-  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
+  if (!socket.closed) await once(socket, 'close');
 }
 
 function sleep(ms: number): Promise<void> {
