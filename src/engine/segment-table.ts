@@ -201,6 +201,18 @@ export class SegmentTable {
     return best === -1 ? undefined : segmentSlot(best);
   }
 
+  /** Segments with records, the newest first. O(slots log slots). */
+  inUse(): { slot: SegmentSlot; generation: number }[] {
+    const found = [];
+    for (let slot = 0; slot < this.#state.length; slot++) {
+      const state = this.#state[slot];
+      if (state === SegmentState.sealed || state === SegmentState.open) {
+        found.push({ slot: segmentSlot(slot), generation: this.#generation[slot]! });
+      }
+    }
+    return found.toSorted((a, b) => b.generation - a.generation);
+  }
+
   /**
    * Whether a segment opened before this one has records. If none has, this segment's tombstones have nothing left
    * to cover outside it, and die with it.
