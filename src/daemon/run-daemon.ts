@@ -88,7 +88,7 @@ class Daemon {
   }
 
   async run(): Promise<void> {
-    const signals = listenForSignals(
+    const signalled = listenForSignals(
       () => void this.#endAtOnce(0),
       () => this.#hangUp(),
     );
@@ -97,7 +97,7 @@ class Daemon {
     process.on('uncaughtException', this.#fail);
     const started = this.#start();
     try {
-      const signal = await Promise.race([started.then(() => signals.requested), signals.requested, this.#failed]);
+      const signal = await Promise.race([started.then(() => signalled), signalled, this.#failed]);
       this.#log.info({ signal }, 'stopping');
       if (this.#recovered === undefined) {
         // In the middle of a recovery: ending it is a crash that the next one recovers from.
@@ -109,9 +109,6 @@ class Daemon {
     } catch (error) {
       await this.#end(error);
       throw error;
-    } finally {
-      signals.release();
-      process.off('uncaughtException', this.#fail);
     }
   }
 
@@ -177,10 +174,12 @@ class Daemon {
   /** What to type next. To a person as lines, else as lines of the log, which programs can tell from errors. */
   #giveHints(): void {
     const first = this.#config.guests.flatMap(({ exports }) => exports)[0];
-    const tmem = process.env['npm_lifecycle_event'] === undefined ? 'tmem' : 'npx tmem';
+    const fromClone = process.env['npm_lifecycle_event'] === 'start';
+    const tmem = fromClone ? 'npx tmem' : 'tmem';
     const where = this.#config.runDirIsDefault ? '' : ` --run-dir ${this.#config.runDir}`;
     const hints = [`${tmem} status${where}`];
     if (first !== undefined) hints.push(`${tmem} attach ${first.guest}/${first.name}${where}`);
+    if (fromClone) hints.push('npm run guest');
     const http = this.#httpUrl();
     if (http !== null) hints.push(http);
     if (process.stderr.isTTY) process.stderr.write(`Next:\n${hints.map((hint) => `  ${hint}\n`).join('')}`);
@@ -201,9 +200,7 @@ class Daemon {
 
   /** After a failure: the shard's memory is not trusted any more, the arena is as after any crash. */
   async #end(error: unknown): Promise<void> {
-    const { stack } = error instanceof Error ? error : {};
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.stack : undefined;
-    this.#log.debug({ stack, cause }, 'ending');
+    this.#logEnd(error);
     if (!(await this.#shard.kill(KILL_MS))) {
       // A blocked thread would block process.exit too; the message must not be lost with it.
       const { message } = error instanceof Error ? error : { message: String(error) };
@@ -212,6 +209,13 @@ class Daemon {
       process.kill(process.pid, 'SIGKILL');
     }
     await this.#takeBack();
+  }
+
+  /** A refusal is told by its line alone; a mistake of ours needs its place in the code. */
+  #logEnd(error: unknown): void {
+    if (error instanceof TmemError && error.code !== 'E_INTERNAL') return;
+    const { stack, cause } = error instanceof Error ? error : { stack: String(error) };
+    this.#log.fatal({ stack: cause instanceof Error ? cause.stack : stack }, 'ending');
   }
 
   async #endAtOnce(code: number): Promise<void> {

@@ -1,13 +1,11 @@
-/** SIGTERM and SIGINT: the first asks for a clean stop, the second for one at once. SIGHUP asks to reread the config. */
-
-export interface StopSignals {
-  /** Settles with the first signal's name. */
-  readonly requested: Promise<NodeJS.Signals>;
-  /** Leaves signals to Node again. */
-  release(): void;
-}
-
-export function listenForSignals(onSecond: () => void, onHangup: () => void): StopSignals {
+/**
+ * SIGTERM and SIGINT: the first asks for a clean stop, the second for one at once. SIGHUP asks to reread the config.
+ * For the rest of the process's life: a second signal that comes when the stop is all but done must not end it by
+ * default, with another status.
+ *
+ * @returns what settles with the first signal's name
+ */
+export function listenForSignals(onSecond: () => void, onHangup: () => void): Promise<NodeJS.Signals> {
   let request: (signal: NodeJS.Signals) => void = () => {};
   const requested = new Promise<NodeJS.Signals>((resolve) => (request = resolve));
   let count = 0;
@@ -18,12 +16,5 @@ export function listenForSignals(onSecond: () => void, onHangup: () => void): St
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   process.on('SIGHUP', onHangup);
-  return {
-    requested,
-    release(): void {
-      process.off('SIGTERM', stop);
-      process.off('SIGINT', stop);
-      process.off('SIGHUP', onHangup);
-    },
-  };
+  return requested;
 }

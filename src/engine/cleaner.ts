@@ -33,6 +33,8 @@ const TOMBSTONE_SHARE_MAX = 0.03;
 export class Cleaner {
   /** Bytes that cleaning has passed and did not have to keep, ever. */
   reclaimedBytes = 0;
+  /** Bytes that cleaning itself has written, ever. */
+  movedBytes = 0;
 
   readonly #engine: Engine;
   readonly #kernel: Kernel;
@@ -70,7 +72,9 @@ export class Cleaner {
       return false;
     }
     const passed = (ended ? this.#segments.segmentBytes : this.#reader.offset) - from;
-    this.reclaimedBytes += Math.max(0, passed - (this.#log.writtenBytes - written));
+    const moved = this.#log.writtenBytes - written;
+    this.movedBytes += moved;
+    this.reclaimedBytes += Math.max(0, passed - moved);
     return ended ? this.#finish(victim) : true;
   }
 

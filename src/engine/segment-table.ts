@@ -25,6 +25,9 @@ export class SegmentTable {
   readonly #free: SegmentSlot[] = [];
   #files = 0;
   #filesAside = 0;
+  #leaving = 0;
+  /** No slot from here on has ever had a file: what is looked for among all is looked for below. */
+  #slotsUsed = 0;
   #liveBytes = 0;
   #tombstoneBytes = 0;
 
@@ -47,6 +50,11 @@ export class SegmentTable {
   /** Files that exist, in any state. Their number times the segment's size is what the arena occupies. */
   get files(): number {
     return this.#files;
+  }
+
+  /** Files less those that are on their way out. */
+  get filesKept(): number {
+    return this.#files - this.#leaving;
   }
 
   /** Files that no cleaning can free. */
@@ -122,8 +130,7 @@ export class SegmentTable {
 
   /** A file that exists and is free. */
   addFree(slot: SegmentSlot): void {
-    this.#files++;
-    this.#become(slot, SegmentState.absent, SegmentState.free);
+    this.#addFile(slot, SegmentState.free);
     this.#free.push(slot);
   }
 
@@ -137,15 +144,14 @@ export class SegmentTable {
 
   /** A segment found at start, with records in it. */
   addSealed(slot: SegmentSlot, generation: number): void {
-    this.#files++;
-    this.#become(slot, SegmentState.absent, SegmentState.sealed);
+    this.#addFile(slot, SegmentState.sealed);
     this.#generation[slot] = generation;
   }
 
   /** A file found at start that is of no use and already on its way out. */
   addLeaving(slot: SegmentSlot): void {
-    this.#files++;
-    this.#become(slot, SegmentState.absent, SegmentState.leaving);
+    this.#addFile(slot, SegmentState.leaving);
+    this.#leaving++;
   }
 
   seal(slot: SegmentSlot): void {
@@ -176,20 +182,23 @@ export class SegmentTable {
   /** Takes a free file out of use, to be given back to the file system. */
   takeLeaving(): SegmentSlot | undefined {
     const slot = this.#free.pop();
-    if (slot !== undefined) this.#become(slot, SegmentState.free, SegmentState.leaving);
+    if (slot === undefined) return undefined;
+    this.#become(slot, SegmentState.free, SegmentState.leaving);
+    this.#leaving++;
     return slot;
   }
 
   gone(slot: SegmentSlot): void {
     this.#become(slot, SegmentState.leaving, SegmentState.absent);
     this.#files--;
+    this.#leaving--;
   }
 
   /** The sealed segment with the least to move, if cleaning it frees at least `gainBytes`. O(slots). */
   cheapest(gainBytes: number): SegmentSlot | undefined {
     let best = -1;
     let bestKept = this.segmentBytes - gainBytes + 1;
-    for (let slot = 0; slot < this.#state.length; slot++) {
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
       if (this.#state[slot] !== SegmentState.sealed) continue;
       const kept = this.#live[slot]! + this.#tombstones[slot]!;
       if (kept < bestKept) {
@@ -203,7 +212,7 @@ export class SegmentTable {
   /** The sealed segment that was opened first. O(slots). */
   oldest(): SegmentSlot | undefined {
     let best = -1;
-    for (let slot = 0; slot < this.#state.length; slot++) {
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
       if (this.#state[slot] !== SegmentState.sealed) continue;
       if (best === -1 || this.#generation[slot]! < this.#generation[best]!) best = slot;
     }
@@ -213,7 +222,7 @@ export class SegmentTable {
   /** Segments with records, the newest first. O(slots log slots). */
   inUse(): { slot: SegmentSlot; generation: number }[] {
     const found = [];
-    for (let slot = 0; slot < this.#state.length; slot++) {
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
       if (this.#hasRecords(slot)) {
         found.push({ slot: segmentSlot(slot), generation: this.#generation[slot]! });
       }
@@ -227,7 +236,7 @@ export class SegmentTable {
    */
   hasOlder(slot: SegmentSlot): boolean {
     const generation = this.#generation[slot]!;
-    for (let other = 0; other < this.#state.length; other++) {
+    for (let other = 0; other < this.#slotsUsed; other++) {
       if (this.#hasRecords(other) && this.#generation[other]! < generation) return true;
     }
     return false;
@@ -243,6 +252,12 @@ export class SegmentTable {
   #hasRecords(slot: number): boolean {
     const state = this.#state[slot];
     return state === SegmentState.sealed || state === SegmentState.open || state === SegmentState.aside;
+  }
+
+  #addFile(slot: SegmentSlot, state: SegmentState): void {
+    this.#become(slot, SegmentState.absent, state);
+    this.#files++;
+    this.#slotsUsed = Math.max(this.#slotsUsed, slot + 1);
   }
 
   #forgetTombstones(slot: SegmentSlot): void {

@@ -3,7 +3,8 @@
  * alignment, are the server's business only as far as cutting them into pages; part of a page is ours.
  *
  * All calls are synchronous. Nothing that was written, zeroed or discarded may be acknowledged before
- * {@link BlockFace.commit} has returned true.
+ * {@link BlockFace.commit} has returned true. Parts of a page build on what the calls before left, committed or not, so
+ * that two parts of one page in one batch are both there after it. A damaged page is no hole until it is flushed.
  */
 import type { Address } from '../base/ids.js';
 

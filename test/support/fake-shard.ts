@@ -106,7 +106,10 @@ class FakeShard implements Shard {
   #obey(word: string): void {
     if (word === 'hang') for (;;);
     if (word === 'die') process.nextTick(() => this.#die());
-    if (word === 'never stop') this.#stopsNever = true;
+    if (word === 'never stop') {
+      this.#stopsNever = true;
+      this.#log('info', 'the fake shard will never stop');
+    }
   }
 
   #die(): never {

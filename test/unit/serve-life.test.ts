@@ -169,6 +169,7 @@ test('a second signal ends at once', async () => {
   await using daemon = serve();
   const { exports } = await daemon.ready();
   await tell(exports[0]!.socket, 'never stop');
+  await daemon.logged(/will never stop/);
   daemon.signal('SIGTERM');
   await daemon.logged(/"stopping"/);
   const since = Date.now();
@@ -181,6 +182,7 @@ test('a stop that takes too long is given up within 10 s', async () => {
   await using daemon = serve();
   const { exports } = await daemon.ready();
   await tell(exports[0]!.socket, 'never stop');
+  await daemon.logged(/will never stop/);
   const since = Date.now();
   const ended = await daemon.stop();
   assert.equal(ended.code, 1);
@@ -196,6 +198,17 @@ test('after kill -9 the next daemon takes arena, sockets and ready.json over', a
   assert.deepEqual(readdirSync(places.runDir).toSorted(), ['control.sock', 'guest0-swap0.nbd', 'ready.json']);
   await using daemon = serve();
   assert.equal((await daemon.ready()).pid, daemon.pid);
+  assert.equal((await daemon.stop()).code, 0);
+});
+
+test('a daemon starts again in an arena that has filled its file system', needsRoot, async () => {
+  // What a killed daemon leaves: its owner.json, and not a page to write another one beside it.
+  const inMounts = `mount -t tmpfs -o size=16m none '${places.shm}'
+    mkdir '${places.arena}'
+    echo '{}' > '${places.arena}/owner.json'
+    cat /dev/zero > '${places.arena}/full' 2> /dev/null || true`;
+  await using daemon = new TmemProcess(['serve', ...places.args, '--capacity', '16MiB'], { inMounts });
+  await daemon.ready();
   assert.equal((await daemon.stop()).code, 0);
 });
 
@@ -311,6 +324,7 @@ function config(text: string): string {
 function tell(socket: string, word: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const connection = connect(socket, () => connection.end(word, () => resolve()));
-    connection.once('error', reject);
+    // After the word is out, an error is the fake's way to go.
+    connection.on('error', reject);
   });
 }

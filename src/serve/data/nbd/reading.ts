@@ -37,6 +37,8 @@ const PAGE_ROOM_BYTES: number = PAGE_BYTES + 512;
 /** Runs of holes are found by looking at each page, far faster than reading it: so many count as one. */
 const HOLES_PER_PAGE = 1024;
 
+const NO_CHUNK = -1;
+
 type Pass = 'structured' | 'check' | 'send';
 
 export class Reading {
@@ -53,6 +55,9 @@ export class Reading {
   #page = 0;
   #start = 0;
   #left = 0;
+  /** Where the header of the chunk that data are being added to belongs, and the offset of its first byte. */
+  #chunk = NO_CHUNK;
+  #chunkOffset = 0;
 
   constructor(face: BlockFace, replies: Replies, request: NbdRequest) {
     this.#face = face;
@@ -123,52 +128,59 @@ export class Reading {
   }
 
   #readChunks(pages: number): number {
-    const request = this.#request;
     const replies = this.#replies;
-    const df = (request.flags & CommandFlag.df) !== 0;
+    const end = replies.at + replies.room - PAGE_ROOM_BYTES;
     let moved = 0;
     let at: number = replies.at;
-    /** Of the chunk that data are being added to, where there is one. */
-    let header = -1;
-    let headerOffset = 0;
-    while (this.#left > 0 && moved < pages && at + PAGE_ROOM_BYTES <= replies.at + replies.room) {
+    this.#chunk = NO_CHUNK;
+    for (; this.#left > 0 && moved < pages && at <= end; moved++) {
       const bytes = this.#partBytes();
-      const to = header < 0 ? at + DATA_CHUNK_BYTES : at;
+      const to = this.#chunk === NO_CHUNK ? at + DATA_CHUNK_BYTES : at;
       const outcome = this.#readPart(bytes, address(to));
-      moved++;
+      if (outcome === ReadOutcome.damaged) return this.#failChunks(at, moved + 1);
       if (outcome === ReadOutcome.hole) {
         const run = this.#holeBytes(bytes);
-        if (run >= HOLE_BYTES_MIN && (!df || run === request.length)) {
-          if (header >= 0)
-            writeDataChunk(replies.view, header, request, false, headerOffset, at - header - DATA_CHUNK_BYTES);
-          header = -1;
-          at = writeHoleChunk(replies.view, at, request, run === this.#left, this.#offset, run);
+        if (this.#worthAChunk(run)) {
+          this.#endChunk(at, false);
+          at = writeHoleChunk(replies.view, at, this.#request, run === this.#left, this.#offset, run);
           moved += Math.floor(run / (PAGE_BYTES * HOLES_PER_PAGE));
           this.#advance(run);
           continue;
         }
         replies.bytes.fill(0, to, to + bytes);
-      } else if (outcome === ReadOutcome.damaged) {
-        if (header >= 0)
-          writeDataChunk(replies.view, header, request, false, headerOffset, at - header - DATA_CHUNK_BYTES);
-        replies.at = address(at);
-        replies.failAt(request, NbdError.io, ErrorText.damaged, this.#offset);
-        this.#left = 0;
-        return moved;
       }
-      if (header < 0) {
-        header = at;
-        headerOffset = this.#offset;
+      if (this.#chunk === NO_CHUNK) {
+        this.#chunk = at;
+        this.#chunkOffset = this.#offset;
       }
       at = to + bytes;
       this.#advance(bytes);
     }
-    if (header >= 0) {
-      const bytes = at - header - DATA_CHUNK_BYTES;
-      writeDataChunk(replies.view, header, request, this.#left === 0, headerOffset, bytes);
-    }
+    this.#endChunk(at, this.#left === 0);
     replies.at = address(at);
     return moved;
+  }
+
+  /** Puts the header before the data that end at `at`, if there are any. */
+  #endChunk(at: number, done: boolean): void {
+    if (this.#chunk === NO_CHUNK) return;
+    const bytes = at - this.#chunk - DATA_CHUNK_BYTES;
+    writeDataChunk(this.#replies.view, this.#chunk, this.#request, done, this.#chunkOffset, bytes);
+    this.#chunk = NO_CHUNK;
+  }
+
+  #failChunks(at: number, moved: number): number {
+    this.#endChunk(at, false);
+    this.#replies.at = address(at);
+    this.#replies.failAt(this.#request, NbdError.io, ErrorText.damaged, this.#offset);
+    this.#left = 0;
+    return moved;
+  }
+
+  /** With DF there is one chunk only, so a hole must be all of it. */
+  #worthAChunk(run: number): boolean {
+    const { flags, length } = this.#request;
+    return run >= HOLE_BYTES_MIN && ((flags & CommandFlag.df) === 0 || run === length);
   }
 
   /** First pass of a long simple read: nothing is sent. */

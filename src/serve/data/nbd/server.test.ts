@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { heapPageMemory } from '../../../../test/support/heap-page-memory.js';
 import { MemoryFace } from '../../../../test/support/memory-face.js';
 import { infoQuery, NbdClient, NbdReplyError } from '../../../../test/support/nbd-client.js';
@@ -163,6 +164,19 @@ test('a client that was never served is not waited for', () =>
     await server.close(0);
     idle.resume();
     await until(() => idle.closed);
+  }));
+
+test('a worker thread serves, whose process has no umask to set', () =>
+  withServer(async ({ at }) => {
+    const main = new URL('../../../../test/support/nbd-server-main.js', import.meta.url);
+    const worker = new Worker(main, { argv: [at('vm1/a'), String(MIB)], stdin: true, stdout: true });
+    await new Promise((resolve) => worker.stdout.once('data', resolve));
+    const client = await NbdClient.connect(at('vm1/a'));
+    await client.write(100, patterned(9000));
+    assert.ok((await client.read(100, 9000)).equals(patterned(9000)));
+    worker.stdin?.end();
+    await client.closed();
+    await worker.terminate();
   }));
 
 interface Bench {

@@ -79,8 +79,8 @@ function isStreamHandle(handle: unknown): handle is StreamHandle {
     'fd' in handle &&
     typeof handle.fd === 'number' &&
     handle.fd >= 0 &&
-    'readStart' in handle &&
-    'useUserBuffer' in handle
+    'useUserBuffer' in handle &&
+    typeof handle.useUserBuffer === 'function'
   );
 }
 

@@ -1,0 +1,52 @@
+/**
+ * The reference: private persistent pools as the rules have them, with maps and strings and nothing else. It refuses
+ * nothing; whoever compares tells it of refusals.
+ */
+export class ModelPool {
+  readonly #pages = new Map<string, number>();
+
+  /** R12, R15: the new page is there, whatever was. */
+  put(object: bigint, index: number, version: number): void {
+    this.#pages.set(key(object, index), version);
+  }
+
+  /** R15: a refused put takes the old page with it. */
+  refusePut(object: bigint, index: number): void {
+    this.#pages.delete(key(object, index));
+  }
+
+  /** R26, R28: there or not, and still there afterwards. */
+  get(object: bigint, index: number): number | undefined {
+    return this.#pages.get(key(object, index));
+  }
+
+  flushPage(object: bigint, index: number): void {
+    this.#pages.delete(key(object, index));
+  }
+
+  flushRange(object: bigint, first: number, count: number): void {
+    for (let index = first; index < first + count; index++) this.flushPage(object, index);
+  }
+
+  flushObject(object: bigint): void {
+    for (const each of this.#pages.keys()) if (each.startsWith(`${object}:`)) this.#pages.delete(each);
+  }
+
+  get pages(): number {
+    return this.#pages.size;
+  }
+
+  get objects(): number {
+    return new Set([...this.#pages.keys()].map((each) => each.split(':')[0])).size;
+  }
+
+  copy(): ModelPool {
+    const copied = new ModelPool();
+    for (const [each, version] of this.#pages) copied.#pages.set(each, version);
+    return copied;
+  }
+}
+
+function key(object: bigint, index: number): string {
+  return `${object}:${index}`;
+}
