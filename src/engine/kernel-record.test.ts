@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { anyPage } from '../../test/support/any-page.js';
 import { type PageShape, syntheticPage } from '../../test/support/synthetic-page.js';
-import { address, objectNumber, pageIndex } from '../base/ids.js';
+import { objectNumber, pageIndex } from '../base/ids.js';
 import { PAGE_BYTES } from '../base/units.js';
 import { DecodeResult } from './kernel-exports.js';
 import { loadKernel } from './kernel.js';
