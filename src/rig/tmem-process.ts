@@ -17,8 +17,8 @@ import { ended, spawnTethered, type TetheredProcess } from './tethered.js';
 import { projectFolder } from './tools.js';
 
 export interface TmemProcessOptions {
-  /** As on the command line, such as `256M`. */
-  readonly capacity: string;
+  /** As on the command line, such as `256M`; else the daemon's own default. */
+  readonly capacity?: string;
   /** The process is killed after this long. */
   readonly limitSeconds: number;
   /** More arguments of `tmem serve`. */
@@ -78,16 +78,10 @@ export class TmemProcess {
    */
   async start(): Promise<ReadyFile> {
     const program = path.join(projectFolder(), 'dist/src/cli/tmem.js');
+    const { capacity, more = [] } = this.#options;
     const folders = ['--run-dir', this.runDir, '--arena', this.arena];
-    const args = [
-      'serve',
-      ...folders,
-      '--capacity',
-      this.#options.capacity,
-      '--http',
-      'off',
-      ...(this.#options.more ?? []),
-    ];
+    const limits = capacity === undefined ? [] : ['--capacity', capacity];
+    const args = ['serve', ...folders, ...limits, '--http', 'off', ...more];
     const child = spawnTethered(process.execPath, ['--enable-source-maps', program, ...args], this.#options);
     this.#child = child;
     this.#log = [];
