@@ -7,11 +7,12 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { needs } from '../test/support/needs.js';
 import type { Bench, Scale } from './bench.js';
+import { engineBench } from './engine.bench.js';
 import { machineLine, thisMachine } from './machine.js';
 import { nbdBench } from './nbd.bench.js';
 import { type BenchReport, judged, missed, reportText } from './report.js';
 
-const BENCHES: readonly Bench[] = [nbdBench];
+const BENCHES: readonly Bench[] = [engineBench, nbdBench];
 
 process.exitCode = await main();
 
