@@ -9,10 +9,12 @@ import { needs } from '../test/support/needs.js';
 import type { Bench, Scale } from './bench.js';
 import { engineBench } from './engine.bench.js';
 import { machineLine, thisMachine } from './machine.js';
+import { memoryBench } from './memory.bench.js';
 import { nbdBench } from './nbd.bench.js';
+import { recoveryBench } from './recovery.bench.js';
 import { type BenchReport, judged, missed, reportText } from './report.js';
 
-const BENCHES: readonly Bench[] = [engineBench, nbdBench];
+const BENCHES: readonly Bench[] = [engineBench, nbdBench, memoryBench, recoveryBench];
 
 process.exitCode = await main();
 

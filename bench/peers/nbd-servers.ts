@@ -19,20 +19,41 @@ const LIMIT_SECONDS = 1200;
 const START_MS_MAX = 10_000;
 const DISK_BYTES = 2 ** 30;
 
-/** Ours, by default: LZ4, hashes checked at every read, everything in files before it is answered. */
-export async function startTmem(): Promise<NbdServer & { readonly daemon: TmemProcess }> {
-  const daemon = new TmemProcess({ limitSeconds: LIMIT_SECONDS });
+export interface TmemServer extends NbdServer {
+  readonly daemon: TmemProcess;
+  readonly pid: number;
+}
+
+/**
+ * Ours, by default: LZ4, hashes checked at every read, everything in files before it is answered.
+ *
+ * @param options.diskBytes - else the disk of the default config, 1 GiB
+ */
+export async function startTmem({ diskBytes }: { readonly diskBytes?: number } = {}): Promise<TmemServer> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tmem-bench-'));
+  const more: string[] = [];
+  if (diskBytes !== undefined) {
+    const config = path.join(folder, 'tmem.toml');
+    writeFileSync(config, `[guest.guest0.swap.swap0]\nsize = ${diskBytes}\n`);
+    more.push('--config', config);
+  }
+  const daemon = new TmemProcess({ limitSeconds: LIMIT_SECONDS, more });
+  const close = async (): Promise<void> => {
+    await daemon.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
   try {
     const { exports } = await daemon.start();
     return {
       name: 'tmem',
-      commandLine: 'tmem serve --http off',
+      commandLine: `tmem serve --http off${more.length === 0 ? '' : ` (disk of ${diskBytes} bytes)`}`,
       socket: exports[0]!.socket,
       daemon,
-      close: () => daemon.close(),
+      pid: daemon.pid!,
+      close,
     };
   } catch (error) {
-    await daemon.close();
+    await close();
     throw error;
   }
 }

@@ -27,12 +27,13 @@ export interface TmemProcessOptions {
 
 /** What the rig reads of `ready.json`. */
 export interface ReadyFile {
+  readonly recovered: { readonly pages: number; readonly seconds_s: number };
   readonly exports: readonly { readonly name: string; readonly socket: string }[];
 }
 
 /** What the rig reads of `tmem status --json`. */
 export interface TmemStatus {
-  readonly arena: { readonly occupied_bytes: number; readonly live_bytes: number };
+  readonly arena: { readonly occupied_bytes: number; readonly live_bytes: number; readonly metadata_bytes: number };
   readonly exports: readonly ExportStatus[];
 }
 
@@ -156,11 +157,12 @@ export class TmemProcess {
 }
 
 const readyFile: v.GenericSchema<unknown, ReadyFile> = v.object({
+  recovered: v.object({ pages: v.number(), seconds_s: v.number() }),
   exports: v.array(v.object({ name: v.string(), socket: v.string() })),
 });
 
 const tmemStatus: v.GenericSchema<unknown, TmemStatus> = v.object({
-  arena: v.object({ occupied_bytes: v.number(), live_bytes: v.number() }),
+  arena: v.object({ occupied_bytes: v.number(), live_bytes: v.number(), metadata_bytes: v.number() }),
   exports: v.array(
     v.object({
       name: v.string(),
