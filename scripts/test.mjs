@@ -15,9 +15,15 @@ if (files.length === 0) {
 }
 // Guests, crashes and peers share two cores and the clock, so only unit tests run side by side.
 const atOnce = group === 'unit' ? [] : ['--test-concurrency=1'];
-const { status } = spawnSync(process.execPath, ['--enable-source-maps', ...atOnce, ...rest, '--test', ...files], {
-  stdio: ['ignore', 'inherit', 'inherit'],
-});
+// A test that waits for what never comes must not hold up the rest: no test takes longer than this.
+const limits = ['--test-timeout=600000'];
+const { status } = spawnSync(
+  process.execPath,
+  ['--enable-source-maps', ...limits, ...atOnce, ...rest, '--test', ...files],
+  {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  },
+);
 process.exit(status ?? 1);
 
 function testsBelow(folder) {
