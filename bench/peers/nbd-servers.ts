@@ -95,7 +95,7 @@ export function startQemuStorageDaemon(): Promise<NbdServer> {
 interface PeerPlaces {
   readonly socket: string;
   /** A sparse raw file on tmpfs, made when it is asked for. */
-  disk(): string;
+  readonly disk: () => string;
 }
 
 async function startPeer(name: string, tool: string, line: (places: PeerPlaces) => string[]): Promise<NbdServer> {
