@@ -126,9 +126,9 @@ export class Space {
   }
 
   #roomForPuts(): number {
-    const spare = Math.max(0, this.#segments.freeFiles - RESERVE_SEGMENTS);
     const wanted = Math.min(this.#segments.filesMax, this.#filesWanted(LOAD_SLACK));
     const makeable = this.#fullForBatches > 0 ? 0 : Math.max(0, wanted - this.#segments.files);
-    return this.#log.roomBytes - STAGE_BYTES + (spare + makeable) * this.#segments.segmentBytes;
+    const spare = this.#segments.freeFiles + makeable - RESERVE_SEGMENTS;
+    return spare < 0 ? 0 : this.#log.roomBytes - STAGE_BYTES + spare * this.#segments.segmentBytes;
   }
 }
