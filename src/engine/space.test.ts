@@ -70,3 +70,25 @@ test('flushes are never refused, however full the store and however many they ar
     if (pages > 1600 && share > 6) assert.ok(refused > 0, 'it was full');
   }
 });
+
+test('when its file system is full the store takes overwrites, however it came to be as large as it is', () => {
+  for (let seed = 1; seed <= 8; seed++) {
+    const prng = seededPrng(seed);
+    const files = new MemorySegmentFiles();
+    const store = new TestEngine(files, { segments: 40, segmentBytes: SEGMENT_BYTES });
+    const pages = 50 + prng.below(1500);
+    for (let page = 0; page < pages; page++) assert.ok(store.store(page, versionedPage(page, 1)));
+    // Compacted, or not.
+    if (seed % 2 === 0) store.settle();
+    files.roomBytes = files.occupiedBytes;
+    let growing = pages;
+    while (store.store(growing, versionedPage(growing, 1))) growing++;
+    for (let put = 1; put < 4000; put++) {
+      const page = prng.below(growing);
+      assert.ok(store.store(page, versionedPage(page, 4 * put + 1)), `seed ${seed}: overwrite ${put} of ${growing}`);
+    }
+    files.roomBytes = Infinity;
+    let refused = 0;
+    while (!store.store(growing, versionedPage(growing, 1))) assert.ok(++refused < 100, 'room is found again');
+  }
+});
