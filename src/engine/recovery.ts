@@ -193,7 +193,11 @@ class Recovery {
     const census = takeCensus(this.#kernel, this.#scratch, found);
     for (const { slot, closed } of marked) {
       if (closed === undefined || sameCensus(closed, census)) continue;
-      this.#report(slot, 0, `it says that ${closed.segments} segments are in use, and ${found.length} of them are here`);
+      this.#report(
+        slot,
+        0,
+        `it says that ${closed.segments} segments are in use, and ${found.length} of them are here`,
+      );
       return;
     }
   }
