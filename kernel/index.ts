@@ -14,7 +14,6 @@ export { compress } from './lz4-compress';
 export { decompress } from './lz4-decompress';
 export { xxh3 } from './xxh3';
 export { decodePage, encodePage, headerValid, payloadValid, relocate, sealHeader } from './record';
-export { scan } from './scan';
 export { resultAddress } from './result';
 
 /** First byte that the host may use. */

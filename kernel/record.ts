@@ -19,14 +19,13 @@ import { decompress } from './lz4-decompress';
 import { fillPage, sameFilled } from './same-filled';
 import { xxh3Of } from './xxh3';
 
-export const HEADER_BYTES: usize = 32;
+const HEADER_BYTES: usize = 32;
 
 const KIND_PAGE_LZ4: u32 = 1;
 const KIND_PAGE_RAW: u32 = 2;
 const KIND_PAGE_FILLED: u32 = 3;
 const KIND_PAGE_LOST: u32 = 4;
 const KIND_NAME: u32 = 5;
-export const KIND_SEAL: u32 = 6;
 const KIND_LAST: u32 = 10;
 
 const DECODED: i32 = 0;
@@ -158,12 +157,7 @@ export function relocate(
   store<u32>(to, checkOf(to, u64Of(generationLow, generationHigh)));
 }
 
-/** What a record takes in its segment, from header to padding. */
-export function recordBytesOf(record: usize): usize {
-  return (HEADER_BYTES + payloadBytesOf(record) + 15) & -16;
-}
-
-export function kindOf(record: usize): u32 {
+function kindOf(record: usize): u32 {
   return <u32>load<u8>(record, 6);
 }
 

@@ -6,6 +6,9 @@
  *
  * A tombstone moves only for what it still has to cover. Pages of its range that are stored now have newer records,
  * which cover the old ones themselves, and must not be flushed by a tombstone that comes behind them in the log.
+ *
+ * A victim may have been damaged since it was written. A page that cannot be read there is marked as lost; but where a
+ * tombstone is missing, nobody knows what it covered: that segment stays as it is, and the next recovery refuses it.
  */
 import { systemCode } from '../base/errors.js';
 import { pageIndex, type SegmentSlot } from '../base/ids.js';
@@ -30,6 +33,8 @@ const TOMBSTONE_SHARE_MAX = 0.03;
 export class Cleaner {
   /** Bytes that cleaning has passed and did not have to keep, ever. */
   reclaimedBytes = 0;
+  /** Bytes that cleaning itself has written, ever. */
+  movedBytes = 0;
 
   readonly #engine: Engine;
   readonly #kernel: Kernel;
@@ -38,6 +43,9 @@ export class Cleaner {
   readonly #reader: SegmentReader;
   #victim: SegmentSlot | undefined;
   #victimHasOlder = false;
+  /** Of the victim: whether something in it could not be read, and bytes of tombstones that could. */
+  #victimDamaged = false;
+  #tombstonesSeen = 0;
 
   constructor(kernel: Kernel, files: SegmentFiles, segments: SegmentTable, log: LogWriter, engine: Engine) {
     this.#kernel = kernel;
@@ -64,7 +72,9 @@ export class Cleaner {
       return false;
     }
     const passed = (ended ? this.#segments.segmentBytes : this.#reader.offset) - from;
-    this.reclaimedBytes += Math.max(0, passed - (this.#log.writtenBytes - written));
+    const moved = this.#log.writtenBytes - written;
+    this.movedBytes += moved;
+    this.reclaimedBytes += Math.max(0, passed - moved);
     return ended ? this.#finish(victim) : true;
   }
 
@@ -78,6 +88,8 @@ export class Cleaner {
     if (victim === undefined) return false;
     this.#victim = victim;
     this.#victimHasOlder = this.#segments.hasOlder(victim);
+    this.#victimDamaged = false;
+    this.#tombstonesSeen = 0;
     this.#reader.open(victim, this.#segments.generationOf(victim));
     return true;
   }
@@ -87,15 +99,22 @@ export class Cleaner {
     const reader = this.#reader;
     const until = reader.offset + READ_BYTES;
     while (reader.offset < until) {
-      // Past a record that cannot be read go on with the next that can: only that one page is lost.
-      if (!reader.next() && (reader.end === 'sealed' || !reader.resynchronise())) return true;
+      if (!reader.next() && (reader.end === 'sealed' || !this.#passDamage())) return true;
       if (!this.#keep(victim)) return 'stuck';
     }
     return false;
   }
 
+  /** Goes on with a record that can be read. False: there is none. */
+  #passDamage(): boolean {
+    const reader = this.#reader;
+    if (reader.repair()) return reader.end !== 'sealed';
+    this.#victimDamaged = true;
+    return reader.resynchronise();
+  }
+
   #keep(victim: SegmentSlot): boolean {
-    const { record, kind, offset } = this.#reader;
+    const { record, kind, offset, bytes } = this.#reader;
     const { view } = this.#kernel;
     const number = view.getUint32(record + RecordField.object, true);
     const index = view.getUint32(record + RecordField.index, true);
@@ -103,7 +122,9 @@ export class Cleaner {
       const object = this.#engine.isNewest(number, index, this.#segments.locationOf(victim, offset));
       return object === undefined || this.#engine.relocate(object, pageIndex(index), record);
     }
-    if (!isTombstone(kind) || !this.#victimHasOlder) return true;
+    if (!isTombstone(kind)) return true;
+    this.#tombstonesSeen += bytes;
+    if (!this.#victimHasOlder) return true;
     if (kind === RecordKind.flushPage) return this.#keepRange(kind, number, index, 1);
     if (kind === RecordKind.flushRange) {
       return this.#keepRange(kind, number, index, view.getUint32(record + RecordField.hash, true));
@@ -126,6 +147,11 @@ export class Cleaner {
 
   #finish(victim: SegmentSlot): boolean {
     this.#victim = undefined;
+    // Without this tombstone an older copy of a page that was flushed would be its newest record.
+    if (this.#victimDamaged && this.#tombstonesSeen < this.#segments.tombstoneBytesOf(victim)) {
+      this.#segments.setAside(victim);
+      return true;
+    }
     try {
       if (this.#segments.liveBytesOf(victim) > 0 && !this.#markLost(victim)) return false;
       this.#log.writeFreeHeader(victim);

@@ -86,6 +86,7 @@ export class Engine {
     });
     this.#space = new Space(files, this.segments, this.#log, limits.batchBytesMax);
     this.#cleaner = new Cleaner(kernel, files, this.segments, this.#log, this);
+    for (const slot of recovered.marked) this.#log.wipeMark(slot);
     if (recovered.open !== undefined)
       this.#log.resume(recovered.open.slot, recovered.open.generation, recovered.open.end);
     this.segments.buryOldTombstones();
@@ -252,10 +253,10 @@ export class Engine {
     return cleans && this.#space.isWasteful(slack) && this.#cleaner.step();
   }
 
-  /** Commits and seals, so that the next start has nothing to verify. */
+  /** Seals and marks the log as closed, so that the next start knows whether all of it is there. */
   close(): void {
     assert(this.#batch.length === 0, 'the last batch is committed');
-    this.#log.sealOpen();
+    this.#log.close();
     this.#files.close();
   }
 

@@ -52,14 +52,6 @@ export interface KernelExports {
     generationLow: number,
     generationHigh: number,
   ): void;
-  scan(
-    from: number,
-    bytes: number,
-    generationLow: number,
-    generationHigh: number,
-    offsets: number,
-    offsetsMax: number,
-  ): number;
 }
 
 export const DecodeResult = {
@@ -74,14 +66,3 @@ export const DecodeResult = {
   lost: 4,
 } as const;
 export type DecodeResult = (typeof DecodeResult)[keyof typeof DecodeResult];
-
-export const ScanReason = {
-  /** The bytes end; the record at the stop, if any, goes on past them. */
-  end: 0,
-  /** A seal, which is not among the records found. */
-  seal: 1,
-  /** No record of this generation: the log ends, or was torn. */
-  invalid: 2,
-  /** `offsetsMax`. */
-  full: 3,
-} as const;

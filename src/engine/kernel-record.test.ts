@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { anyPage } from '../../test/support/any-page.js';
 import { type PageShape, syntheticPage } from '../../test/support/synthetic-page.js';
-import { address, objectNumber, pageIndex } from '../base/ids.js';
+import { objectNumber, pageIndex } from '../base/ids.js';
 import { PAGE_BYTES } from '../base/units.js';
-import { DecodeResult, ScanReason } from './kernel-exports.js';
+import { DecodeResult } from './kernel-exports.js';
 import { loadKernel } from './kernel.js';
 import { decompressLz4 } from './reference/lz4.js';
 import { decodeHeader, encodeHeader, type ReferenceHeader } from './reference/record.js';
@@ -24,7 +24,6 @@ const pageAt = kernel.allocate(PAGE_BYTES);
 const recordAt = kernel.allocate(HEADER_BYTES + PAGE_BYTES);
 const outAt = kernel.allocate(PAGE_BYTES);
 const logAt = kernel.allocate(64 * 1024);
-const offsetsAt = kernel.allocate(1024);
 
 test('a page is found same-filled when it repeats its first eight bytes, and only then', () => {
   fc.assert(
@@ -187,27 +186,6 @@ test('a payload is valid when it is what was stored, for every kind', () => {
   }
 });
 
-test('a scan finds the records one behind the other, and says where and why it stopped', () => {
-  const starts = writeLog(['text', 'zero', 'random', 'pointers']);
-  const end = starts.pop()!;
-  const seal = { kind: SEAL, payloadBytes: 0, object: 0, index: 0, sequence: 9, hashLow: 0, hashHigh: 0 };
-  const zeros = (at: number): void => void kernel.bytes.fill(0, logAt + at, logAt + at + 64);
-
-  zeros(end);
-  assert.deepEqual(scan(end), [starts, end, ScanReason.end]);
-  assert.deepEqual(scan(end + 31), [starts, end, ScanReason.end]);
-  assert.deepEqual(scan(end + 64), [starts, end, ScanReason.invalid]);
-  assert.deepEqual(scan(end - 1), [starts.slice(0, 3), starts[3], ScanReason.end]);
-  assert.deepEqual(scan(end, 2), [starts.slice(0, 2), starts[2], ScanReason.full]);
-  assert.deepEqual(scan(0), [[], 0, ScanReason.end]);
-
-  kernel.sealHeader(address(logAt + end), seal, GENERATION);
-  assert.deepEqual(scan(end + 64), [starts, end, ScanReason.seal]);
-
-  zeros(starts[2]!);
-  assert.deepEqual(scan(end + 64), [starts.slice(0, 2), starts[2], ScanReason.invalid]);
-});
-
 function encode(page: Uint8Array): number {
   kernel.bytes.set(page, pageAt);
   return kernel.encodePage(pageAt, recordAt, OBJECT, INDEX, SEQUENCE, GENERATION);
@@ -228,22 +206,4 @@ function headerAt(at: number): ReferenceHeader | undefined {
 function referenceOf(fields: typeof anyHeader extends fc.Arbitrary<infer T> ? T : never): ReferenceHeader {
   const { sequence, hashLow, hashHigh, ...same } = fields;
   return { ...same, sequence: BigInt(sequence), hash: (BigInt(hashHigh) << 32n) | BigInt(hashLow) };
-}
-
-/** Writes a record of a page of each shape to the log; returns where each starts, and where the last ends. */
-function writeLog(pages: readonly PageShape[]): number[] {
-  const starts = [0];
-  for (const shape of pages) {
-    const start = starts.at(-1)!;
-    kernel.bytes.set(syntheticPage({ shape, seed: 1 }), pageAt);
-    const bytes = kernel.encodePage(pageAt, address(logAt + start), OBJECT, INDEX, SEQUENCE, GENERATION);
-    starts.push(start + Math.ceil((HEADER_BYTES + bytes) / 16) * 16);
-  }
-  return starts;
-}
-
-function scan(bytes: number, offsetsMax = 256): [offsets: number[], stoppedAt: number, reason: number] {
-  const count = kernel.scan(logAt, bytes, GENERATION, offsetsAt, offsetsMax);
-  const offsets = Array.from({ length: count }, (_, i) => kernel.view.getUint32(offsetsAt + 4 * i, true));
-  return [offsets, kernel.scanStoppedAt(), kernel.scanReason()];
 }

@@ -74,20 +74,6 @@ export interface Kernel extends PageMemory {
   /** Copies a record of `bytes` bytes, padding included; the copy differs in sequence and generation alone. */
   relocate(from: Address, to: Address, bytes: number, sequence: number, generation: number): void;
 
-  /**
-   * Finds the records that stand one behind the other in `bytes` bytes at `from`; only headers are looked at. Writes
-   * the offset of each from `from` to `offsets`, as u32, at most `offsetsMax` of them.
-   *
-   * @returns how many it found; {@link scanStoppedAt} and {@link scanReason} say where and why there are no more
-   */
-  scan(from: Address, bytes: number, generation: number, offsets: Address, offsetsMax: number): number;
-
-  /** Offset from `from` of what the last {@link scan} did not take: go on from there; of the seal when sealed. */
-  scanStoppedAt(): number;
-
-  /** A `ScanReason`. */
-  scanReason(): number;
-
   /** Takes every region back. Whoever has one must be gone: for simulators, which open a million stores on one kernel. */
   reset(): void;
 }
@@ -138,8 +124,8 @@ const WASM_PAGE_BYTES = 65536;
 const REGION_ALIGNMENT = 64;
 const REGION_SLACK = 64;
 
-/** Offsets from `resultAddress()`: `kernel/result.ts`. */
-const Result = { hashHigh: 4, scanStoppedAt: 8, scanReason: 12 } as const;
+/** Offset from `resultAddress()`: `kernel/result.ts`. */
+const HASH_HIGH = 4;
 
 class WasmKernel implements Kernel {
   readonly bytes: Uint8Array;
@@ -185,7 +171,7 @@ class WasmKernel implements Kernel {
   }
 
   xxh3High(): number {
-    return this.view.getUint32(this.#result + Result.hashHigh, true);
+    return this.view.getUint32(this.#result + HASH_HIGH, true);
   }
 
   encodePage(
@@ -245,18 +231,6 @@ class WasmKernel implements Kernel {
 
   relocate(from: Address, to: Address, bytes: number, sequence: number, generation: number): void {
     this.#wasm.relocate(from, to, bytes, sequence, highWord(sequence), generation, highWord(generation));
-  }
-
-  scan(from: Address, bytes: number, generation: number, offsets: Address, offsetsMax: number): number {
-    return this.#wasm.scan(from, bytes, generation, highWord(generation), offsets, offsetsMax);
-  }
-
-  scanStoppedAt(): number {
-    return this.view.getUint32(this.#result + Result.scanStoppedAt, true);
-  }
-
-  scanReason(): number {
-    return this.view.getUint32(this.#result + Result.scanReason, true);
   }
 }
 

@@ -17,6 +17,7 @@ import { assert } from '../base/assert.js';
 import { systemCode } from '../base/errors.js';
 import { address, type Address, segmentSlot, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
+import { type Census, MARKED_SEGMENTS, takeCensus } from './census.js';
 import type { Kernel } from './kernel.js';
 import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, RecordField, RecordKind } from './record.js';
 import { HEADER_COPY_BYTES, SEGMENT_HEADER_BYTES, writeSegmentHeader } from './segment-header.js';
@@ -81,6 +82,8 @@ export class LogWriter {
   #written = 0;
   /** Segments whose header's second copy failed to be written. */
   readonly #secondCopyBad = new Set<SegmentSlot>();
+  /** Segments whose header failed to be written: on file they may be in use or free. */
+  readonly #headerUnsure = new Set<SegmentSlot>();
   /** Spans that this batch has filled. */
   #full: Span[] = [];
 
@@ -180,15 +183,28 @@ export class LogWriter {
     return true;
   }
 
-  /** Seals the open segment, so that recovery has nothing to verify. The batch must be empty. */
-  sealOpen(): void {
+  /**
+   * Seals the open segment, so that recovery has nothing to verify, and marks the log as closed. The batch must be
+   * empty; nothing is written afterwards.
+   */
+  close(): void {
     assert(this.stagedBytes === 0, 'the batch is committed');
-    if (this.#slot === NONE) return;
-    const slot = segmentSlot(this.#slot);
-    this.#writeSeal(slot, this.#generation, this.#fileAt);
-    this.#segments.seal(slot);
-    this.#slot = NONE;
-    this.#generation = 0;
+    if (this.#slot !== NONE) {
+      const slot = segmentSlot(this.#slot);
+      this.#writeSeal(slot, this.#generation, this.#fileAt);
+      this.#segments.seal(slot);
+      this.#slot = NONE;
+      this.#generation = 0;
+    }
+    if (this.#headerUnsure.size > 0) return;
+    const used = this.#segments.inUse();
+    const census = takeCensus(this.#kernel, this.#headerScratch, used);
+    for (const { slot, generation } of used.slice(0, MARKED_SEGMENTS)) this.#writeHeader(slot, generation, census);
+  }
+
+  /** Before the first change of a log that was closed. */
+  wipeMark(slot: SegmentSlot): void {
+    this.#writeHeader(slot, this.#segments.generationOf(slot));
   }
 
   /** Hides the records of a segment for good. The segment must have no live page. */
@@ -287,10 +303,12 @@ export class LogWriter {
   }
 
   /** Copy after copy, the one that may be bad first, so that one is good whenever this is cut short. */
-  #writeHeader(slot: SegmentSlot, generation: number): void {
+  #writeHeader(slot: SegmentSlot, generation: number, closed?: Census): void {
     const { segmentBytes } = this.#segments;
-    const header = { slot, segmentBytes, generation, arenaLow: this.#arena.low, arenaHigh: this.#arena.high };
+    const { low: arenaLow, high: arenaHigh } = this.#arena;
+    const header = { slot, segmentBytes, generation, arenaLow, arenaHigh, ...(closed && { closed }) };
     writeSegmentHeader(this.#kernel, this.#headerScratch, header);
+    this.#headerUnsure.add(slot);
     const first = this.#secondCopyBad.has(slot) ? 1 : 0;
     this.#writeHeaderCopy(slot, first);
     // If the other copy fails now, it is the bad one from here on.
@@ -298,6 +316,7 @@ export class LogWriter {
     else this.#secondCopyBad.delete(slot);
     this.#writeHeaderCopy(slot, 1 - first);
     this.#secondCopyBad.delete(slot);
+    this.#headerUnsure.delete(slot);
   }
 
   #writeHeaderCopy(slot: SegmentSlot, copy: number): void {

@@ -18,13 +18,18 @@ export const ARENA_BYTES_MAX: number = 64 * 1024 * MIB;
 /** Below this the reserve would be most of the arena. */
 export const CAPACITY_BYTES_MIN: number = 8 * MIB;
 
+/** Each segment is a file and holds a descriptor. */
+const SEGMENTS_MAX = 16_384;
+
 /**
- * Size of segments for a new arena. Small ones give memory back sooner and make a smaller reserve; but each is a file
- * and a descriptor, so large arenas get larger ones: 4,096 files up to 32 GiB, 8,192 at 64 GiB.
+ * Size of segments for a new arena: 1 MiB up to a capacity of 16 GiB, 4 MiB at 64 GiB. Small ones give memory back
+ * sooner, and make the reserve and the open segment a small part of what few pages need: with 4 MiB and 120 MiB of
+ * live bytes those three were 9 % of the arena, more than a third of the slack that cleaning lives on, and it moved
+ * 2.7 records for each put instead of 1.9.
  */
 export function segmentBytesFor(capacityBytes: number): number {
   let bytes = MIB;
-  while (bytes < 8 * MIB && capacityBytes / bytes > 4096) bytes *= 2;
+  while (capacityBytes / bytes > SEGMENTS_MAX) bytes *= 2;
   return bytes;
 }
 

@@ -2,15 +2,17 @@
  * From segment files to an index, after any death.
  *
  * Segments are replayed in the order of their generations, records in the order they stand, so the newest record of
- * a page, or the tombstone behind it, has the last word. Only the newest segment may lack its seal: there the log
- * was being written, payloads are verified, and the first record that fails is where the death tore it. Anywhere
- * else a record that cannot be read is damage. What is damaged and known by its handle stays as a page that answers
+ * a page, or the tombstone behind it, has the last word. Only the newest segment may lack its seal, and only where the
+ * log was not closed: there it was being written, payloads are verified, and the first record that fails is where the
+ * death tore it. Anywhere else a record that cannot be read is damage. What is damaged and known by its handle stays as a page that answers
  * "damaged"; where even the handle is unknown, an older copy of some page might now pass for its newest, so the
  * arena is refused rather than served.
  */
 import { TmemError } from '../base/errors.js';
 import { type Address, objectNumber, poolNumber, segmentSlot, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
+import { PAGE_BYTES } from '../base/units.js';
+import { type Census, sameCensus, takeCensus } from './census.js';
 import type { Kernel } from './kernel.js';
 import type { ArenaId } from './log-writer.js';
 import { ENTRY_LOST, isSameFilled, storedBytesOf } from './page-entry.js';
@@ -50,6 +52,8 @@ export interface RecoveredLog {
   readonly arena: ArenaId;
   /** The unsealed segment and where its good records end. */
   readonly open?: { readonly slot: SegmentSlot; readonly generation: number; readonly end: number };
+  /** Segments that say the log was closed; no longer true once anything is written. */
+  readonly marked: readonly SegmentSlot[];
   readonly pages: number;
   readonly records: number;
   /** Records of a torn batch that were left out: nobody was told that they are stored. */
@@ -75,6 +79,7 @@ export function recoverLog(kernel: Kernel, files: SegmentFiles, options: Recover
 interface Found {
   readonly slot: SegmentSlot;
   readonly generation: number;
+  readonly closed: Census | undefined;
 }
 
 class Recovery {
@@ -104,13 +109,15 @@ class Recovery {
     this.#options = options;
     this.#arena = options.arena;
     this.#reader = new SegmentReader(kernel, files);
-    this.#scratch = kernel.allocate(4096);
+    this.#scratch = kernel.allocate(PAGE_BYTES);
   }
 
   run(): RecoveredLog {
     const found = this.#readHeaders();
     found.sort((a, b) => a.generation - b.generation);
-    for (const segment of found) this.#replay(segment, segment === found.at(-1));
+    const marked = found.filter(({ closed }) => closed !== undefined);
+    this.#expect(marked, found);
+    for (const segment of found) this.#replay(segment, segment === found.at(-1) && marked.length === 0);
     let pages = 0;
     for (const object of this.#objects.values()) {
       // An object that lost its last page has disappeared (R37).
@@ -133,6 +140,7 @@ class Recovery {
       sequence: this.#sequence + SEQUENCE_GAP,
       arena: this.#arena,
       ...(this.#open === undefined ? {} : { open: this.#open }),
+      marked: marked.map(({ slot }) => slot),
       pages,
       records: this.#records,
       droppedRecords: this.#dropped,
@@ -161,6 +169,8 @@ class Recovery {
       if (reading.what === 'version') throw otherVersion(slot, reading.version);
       if (reading.what === 'foreign') {
         this.#report(slot, 0, 'its header cannot be read');
+      } else if (reading.what === 'blank' && !this.#isZero(slot)) {
+        this.#report(slot, 0, 'its header is gone');
       } else if (reading.what !== 'header' || reading.header.generation === 0) {
         if (bytes === segmentBytes) segments.addFree(slot);
         else this.#discard(slot);
@@ -171,11 +181,37 @@ class Recovery {
           this.#report(slot, 0, 'it belongs to another arena');
         } else {
           if (bytes < segmentBytes) this.#report(slot, bytes, `it ends after ${bytes} of ${segmentBytes} bytes`);
-          found.push({ slot, generation: header.generation });
+          found.push({ slot, generation: header.generation, closed: header.closed });
         }
       }
     }
     return found;
+  }
+
+  /** A log that was closed has the segments that it was closed with. */
+  #expect(marked: readonly Found[], found: readonly Found[]): void {
+    const census = takeCensus(this.#kernel, this.#scratch, found);
+    for (const { slot, closed } of marked) {
+      if (closed === undefined || sameCensus(closed, census)) continue;
+      this.#report(
+        slot,
+        0,
+        `it says that ${closed.segments} segments are in use, and ${found.length} of them are here`,
+      );
+      return;
+    }
+  }
+
+  /** A file that was made and never written to; a header that was torn when it was the first may stand in it. */
+  #isZero(slot: SegmentSlot): boolean {
+    const { bytes, view } = this.#kernel;
+    for (let at = SEGMENT_HEADER_BYTES; ; at += PAGE_BYTES) {
+      const read = this.#files.read(slot, at, bytes, this.#scratch, PAGE_BYTES);
+      if (read === 0) return true;
+      bytes.fill(0, this.#scratch + read, this.#scratch + PAGE_BYTES);
+      const word = view.getUint32(this.#scratch, true) | view.getUint32(this.#scratch + 4, true);
+      if (word !== 0 || !this.#kernel.sameFilled(this.#scratch)) return false;
+    }
   }
 
   /** One copy was torn or damaged. The next tear must find the other intact. */
@@ -193,7 +229,7 @@ class Recovery {
     this.#files.remove(slot, () => this.#segments!.gone(slot));
   }
 
-  #replay({ slot, generation }: Found, newest: boolean): void {
+  #replay({ slot, generation }: Found, mayBeTorn: boolean): void {
     const reader = this.#reader;
     this.#sequence = Math.max(this.#sequence, generation);
     reader.open(slot, generation);
@@ -201,13 +237,13 @@ class Recovery {
     this.#segments!.addSealed(slot, generation);
     for (;;) {
       while (reader.next()) {
-        if (newest && !this.#payloadHolds() && !reader.goesOn()) return this.#tear(slot, generation);
+        if (mayBeTorn && !this.#payloadHolds() && !reader.goesOn()) return this.#tear(slot, generation);
         this.#take(slot, generation);
       }
       if (reader.end === 'sealed') return;
       const { offset } = reader;
       // A write is torn once: a good record further on says that this is damage.
-      if (newest && !reader.goesOn()) return this.#leaveOpen(slot, generation, offset);
+      if (mayBeTorn && !reader.goesOn()) return this.#leaveOpen(slot, generation, offset);
       if (reader.repair()) {
         this.#writeRepaired(slot, offset);
         if (reader.kind === RecordKind.seal) return;

@@ -2,16 +2,18 @@
  * The first 128 bytes of a segment file: the same 64 bytes twice, so that neither a torn write nor a flipped bit
  * loses a segment. Little-endian:
  *
- *      0          8         12     16              20              24           32        40      56      64
- *      ┌──────────┬─────────┬──────┬───────────────┬───────────────┬────────────┬─────────┬───────┬───────┐
- *      │ "tmemlog"│ version │ slot │ segment bytes │ 0             │ generation │ arena   │ 0     │ check │
- *      │ and NUL  │ u32     │ u32  │ u32           │               │ u64        │ u64     │       │ u64   │
- *      └──────────┴─────────┴──────┴───────────────┴───────────────┴────────────┴─────────┴───────┴───────┘
+ *      0          8         12     16              20              24           32        40       48   56      64
+ *      ┌──────────┬─────────┬──────┬───────────────┬───────────────┬────────────┬─────────┬────────┬────┬───────┐
+ *      │ "tmemlog"│ version │ slot │ segment bytes │ closed with   │ generation │ arena   │ census │ 0  │ check │
+ *      │ and NUL  │ u32     │ u32  │ u32           │ u32           │ u64        │ u64     │ u64    │    │ u64   │
+ *      └──────────┴─────────┴──────┴───────────────┴───────────────┴────────────┴─────────┴────────┴────┴───────┘
  *
  * `generation` is a sequence number, drawn when the segment was opened: unique, growing, the order of the log. It is
  * 0 while the segment is free, which makes everything behind the header meaningless. `check` is XXH3-64 of the rest.
+ * `closed with` and `census` are 0 but after a clean stop: see census.ts.
  */
 import { address, type Address } from '../base/ids.js';
+import type { Census } from './census.js';
 import type { Kernel } from './kernel.js';
 
 /** Records start here. */
@@ -35,10 +37,13 @@ export interface SegmentHeader {
   /** Drawn when the arena was made: two words that tell a file of another arena. */
   readonly arenaLow: number;
   readonly arenaHigh: number;
+  /** The segments that were in use when the log was closed; it has not been written to since. */
+  readonly closed?: Census;
 }
 
 /**
- * `broken`: this copy is not what the header says, 0 or 1: it must be mended before the other is written over.
+ * `broken`: this copy differs from the header that is returned, 0 or 1: it must be mended before the other is
+ * written over.
  * `blank`: zeros, a file that was made and whose first header was not written whole. `foreign`: not a segment at all,
  * or not readable as one.
  */
@@ -55,10 +60,13 @@ export function writeSegmentHeader(kernel: Kernel, to: Address, header: SegmentH
   view.setUint32(to + 8, FORMAT_VERSION, true);
   view.setUint32(to + 12, header.slot, true);
   view.setUint32(to + 16, header.segmentBytes, true);
+  view.setUint32(to + 20, header.closed?.segments ?? 0, true);
   view.setUint32(to + 24, header.generation >>> 0, true);
   view.setUint32(to + 28, Math.floor(header.generation / 2 ** 32), true);
   view.setUint32(to + 32, header.arenaLow, true);
   view.setUint32(to + 36, header.arenaHigh, true);
+  view.setUint32(to + 40, header.closed?.low ?? 0, true);
+  view.setUint32(to + 44, header.closed?.high ?? 0, true);
   view.setUint32(to + 56, kernel.xxh3(to, CHECKED_BYTES, 0), true);
   view.setUint32(to + 60, kernel.xxh3High(), true);
   bytes.copyWithin(to + HEADER_COPY_BYTES, to, to + HEADER_COPY_BYTES);
@@ -70,7 +78,8 @@ export function readSegmentHeader(kernel: Kernel, from: Address, length: number)
   const first = readCopy(kernel, from);
   const second = readCopy(kernel, address(from + HEADER_COPY_BYTES));
   if (first.what === 'header') {
-    const same = second.what === 'header' && second.header.generation === first.header.generation;
+    const copies = kernel.bytes.subarray(from, from + SEGMENT_HEADER_BYTES);
+    const same = copies.subarray(0, HEADER_COPY_BYTES).every((byte, at) => byte === copies[at + HEADER_COPY_BYTES]);
     return same ? first : { ...first, broken: 1 };
   }
   if (second.what === 'header') return { ...second, broken: 0 };
@@ -90,6 +99,8 @@ function readCopy(kernel: Kernel, at: Address): HeaderReading {
   // Another version may keep its check elsewhere, so its number is believed without it.
   if (version !== FORMAT_VERSION) return { what: 'version', version };
   if (!intact) return { what: 'foreign' };
+  const segments = view.getUint32(at + 20, true);
+  const closed = { segments, low: view.getUint32(at + 40, true), high: view.getUint32(at + 44, true) };
   return {
     what: 'header',
     header: {
@@ -98,6 +109,7 @@ function readCopy(kernel: Kernel, at: Address): HeaderReading {
       generation: view.getUint32(at + 28, true) * 2 ** 32 + view.getUint32(at + 24, true),
       arenaLow: view.getUint32(at + 32, true),
       arenaHigh: view.getUint32(at + 36, true),
+      ...(segments === 0 ? {} : { closed }),
     },
   };
 }

@@ -3,13 +3,14 @@
  *
  *      absent ──create──▶ free ──open──▶ open ──seal──▶ sealed ──clean──▶ free
  *         ▲                │                                │
- *         └────── gone ◀── leaving ◀────────────────────────┘ (when it is to be given back)
+ *         └────── gone ◀── leaving ◀────────────────────────┤ (when it is to be given back)
+ *                                                           └──▶ aside (a tombstone in it cannot be read: for good)
  */
 import { assert } from '../base/assert.js';
 import { segmentSlot, type SegmentSlot } from '../base/ids.js';
 import { unitsOf } from './record.js';
 
-export const SegmentState = { absent: 0, free: 1, open: 2, sealed: 3, leaving: 4 } as const;
+export const SegmentState = { absent: 0, free: 1, open: 2, sealed: 3, leaving: 4, aside: 5 } as const;
 export type SegmentState = (typeof SegmentState)[keyof typeof SegmentState];
 
 export class SegmentTable {
@@ -23,6 +24,10 @@ export class SegmentTable {
   readonly #generation: Float64Array;
   readonly #free: SegmentSlot[] = [];
   #files = 0;
+  #filesAside = 0;
+  #leaving = 0;
+  /** No slot from here on has ever had a file: what is looked for among all is looked for below. */
+  #slotsUsed = 0;
   #liveBytes = 0;
   #tombstoneBytes = 0;
 
@@ -45,6 +50,16 @@ export class SegmentTable {
   /** Files that exist, in any state. Their number times the segment's size is what the arena occupies. */
   get files(): number {
     return this.#files;
+  }
+
+  /** Files less those that are on their way out. */
+  get filesKept(): number {
+    return this.#files - this.#leaving;
+  }
+
+  /** Files that no cleaning can free. */
+  get filesAside(): number {
+    return this.#filesAside;
   }
 
   get freeFiles(): number {
@@ -86,6 +101,11 @@ export class SegmentTable {
     return this.#live[slot]!;
   }
 
+  /** Bytes of its tombstones that still have something to cover. */
+  tombstoneBytesOf(slot: SegmentSlot): number {
+    return this.#tombstones[slot]!;
+  }
+
   /** Bytes that cleaning this segment would have to move: live records, and tombstones still needed. */
   keptBytesOf(slot: SegmentSlot): number {
     return this.#live[slot]! + this.#tombstones[slot]!;
@@ -110,8 +130,7 @@ export class SegmentTable {
 
   /** A file that exists and is free. */
   addFree(slot: SegmentSlot): void {
-    this.#files++;
-    this.#become(slot, SegmentState.absent, SegmentState.free);
+    this.#addFile(slot, SegmentState.free);
     this.#free.push(slot);
   }
 
@@ -125,15 +144,14 @@ export class SegmentTable {
 
   /** A segment found at start, with records in it. */
   addSealed(slot: SegmentSlot, generation: number): void {
-    this.#files++;
-    this.#become(slot, SegmentState.absent, SegmentState.sealed);
+    this.#addFile(slot, SegmentState.sealed);
     this.#generation[slot] = generation;
   }
 
   /** A file found at start that is of no use and already on its way out. */
   addLeaving(slot: SegmentSlot): void {
-    this.#files++;
-    this.#become(slot, SegmentState.absent, SegmentState.leaving);
+    this.#addFile(slot, SegmentState.leaving);
+    this.#leaving++;
   }
 
   seal(slot: SegmentSlot): void {
@@ -143,6 +161,12 @@ export class SegmentTable {
   /** The log goes on in it after all. */
   reopen(slot: SegmentSlot): void {
     this.#become(slot, SegmentState.sealed, SegmentState.open);
+  }
+
+  /** Not to be cleaned: what it says of pages that are gone is not known any more, and must not be forgotten. */
+  setAside(slot: SegmentSlot): void {
+    this.#become(slot, SegmentState.sealed, SegmentState.aside);
+    this.#filesAside++;
   }
 
   /** After cleaning, or when an opened segment was not used after all. */
@@ -158,20 +182,23 @@ export class SegmentTable {
   /** Takes a free file out of use, to be given back to the file system. */
   takeLeaving(): SegmentSlot | undefined {
     const slot = this.#free.pop();
-    if (slot !== undefined) this.#become(slot, SegmentState.free, SegmentState.leaving);
+    if (slot === undefined) return undefined;
+    this.#become(slot, SegmentState.free, SegmentState.leaving);
+    this.#leaving++;
     return slot;
   }
 
   gone(slot: SegmentSlot): void {
     this.#become(slot, SegmentState.leaving, SegmentState.absent);
     this.#files--;
+    this.#leaving--;
   }
 
   /** The sealed segment with the least to move, if cleaning it frees at least `gainBytes`. O(slots). */
   cheapest(gainBytes: number): SegmentSlot | undefined {
     let best = -1;
     let bestKept = this.segmentBytes - gainBytes + 1;
-    for (let slot = 0; slot < this.#state.length; slot++) {
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
       if (this.#state[slot] !== SegmentState.sealed) continue;
       const kept = this.#live[slot]! + this.#tombstones[slot]!;
       if (kept < bestKept) {
@@ -185,11 +212,22 @@ export class SegmentTable {
   /** The sealed segment that was opened first. O(slots). */
   oldest(): SegmentSlot | undefined {
     let best = -1;
-    for (let slot = 0; slot < this.#state.length; slot++) {
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
       if (this.#state[slot] !== SegmentState.sealed) continue;
       if (best === -1 || this.#generation[slot]! < this.#generation[best]!) best = slot;
     }
     return best === -1 ? undefined : segmentSlot(best);
+  }
+
+  /** Segments with records, the newest first. O(slots log slots). */
+  inUse(): { slot: SegmentSlot; generation: number }[] {
+    const found = [];
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
+      if (this.#hasRecords(slot)) {
+        found.push({ slot: segmentSlot(slot), generation: this.#generation[slot]! });
+      }
+    }
+    return found.toSorted((a, b) => b.generation - a.generation);
   }
 
   /**
@@ -198,11 +236,8 @@ export class SegmentTable {
    */
   hasOlder(slot: SegmentSlot): boolean {
     const generation = this.#generation[slot]!;
-    for (let other = 0; other < this.#state.length; other++) {
-      const state = this.#state[other];
-      if ((state === SegmentState.sealed || state === SegmentState.open) && this.#generation[other]! < generation) {
-        return true;
-      }
+    for (let other = 0; other < this.#slotsUsed; other++) {
+      if (this.#hasRecords(other) && this.#generation[other]! < generation) return true;
     }
     return false;
   }
@@ -211,7 +246,18 @@ export class SegmentTable {
   buryOldTombstones(): void {
     if (this.#tombstoneBytes === 0) return;
     const oldest = this.oldest();
-    if (oldest !== undefined) this.#forgetTombstones(oldest);
+    if (oldest !== undefined && !this.hasOlder(oldest)) this.#forgetTombstones(oldest);
+  }
+
+  #hasRecords(slot: number): boolean {
+    const state = this.#state[slot];
+    return state === SegmentState.sealed || state === SegmentState.open || state === SegmentState.aside;
+  }
+
+  #addFile(slot: SegmentSlot, state: SegmentState): void {
+    this.#become(slot, SegmentState.absent, state);
+    this.#files++;
+    this.#slotsUsed = Math.max(this.#slotsUsed, slot + 1);
   }
 
   #forgetTombstones(slot: SegmentSlot): void {

@@ -35,6 +35,8 @@ export class MemorySegmentFiles implements SegmentFiles {
   }
 
   write(slot: SegmentSlot, at: number, from: Uint8Array, offset: number, length: number): void {
+    // As a file does: one that somebody cut short grows again.
+    if (this.fileOf(slot).length < at + length) this.resize(slot, at + length);
     this.fileOf(slot).set(from.subarray(offset, offset + length), at);
   }
 

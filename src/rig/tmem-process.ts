@@ -17,8 +17,8 @@ import { ended, spawnTethered, type TetheredProcess } from './tethered.js';
 import { projectFolder } from './tools.js';
 
 export interface TmemProcessOptions {
-  /** As on the command line, such as `256M`. */
-  readonly capacity: string;
+  /** As on the command line, such as `256M`; else the daemon's own default. */
+  readonly capacity?: string;
   /** The process is killed after this long. */
   readonly limitSeconds: number;
   /** More arguments of `tmem serve`. */
@@ -27,12 +27,13 @@ export interface TmemProcessOptions {
 
 /** What the rig reads of `ready.json`. */
 export interface ReadyFile {
+  readonly recovered: { readonly pages: number; readonly seconds_s: number };
   readonly exports: readonly { readonly name: string; readonly socket: string }[];
 }
 
 /** What the rig reads of `tmem status --json`. */
 export interface TmemStatus {
-  readonly arena: { readonly occupied_bytes: number; readonly live_bytes: number };
+  readonly arena: { readonly occupied_bytes: number; readonly live_bytes: number; readonly metadata_bytes: number };
   readonly exports: readonly ExportStatus[];
 }
 
@@ -78,16 +79,10 @@ export class TmemProcess {
    */
   async start(): Promise<ReadyFile> {
     const program = path.join(projectFolder(), 'dist/src/cli/tmem.js');
+    const { capacity, more = [] } = this.#options;
     const folders = ['--run-dir', this.runDir, '--arena', this.arena];
-    const args = [
-      'serve',
-      ...folders,
-      '--capacity',
-      this.#options.capacity,
-      '--http',
-      'off',
-      ...(this.#options.more ?? []),
-    ];
+    const limits = capacity === undefined ? [] : ['--capacity', capacity];
+    const args = ['serve', ...folders, ...limits, '--http', 'off', ...more];
     const child = spawnTethered(process.execPath, ['--enable-source-maps', program, ...args], this.#options);
     this.#child = child;
     this.#log = [];
@@ -162,11 +157,12 @@ export class TmemProcess {
 }
 
 const readyFile: v.GenericSchema<unknown, ReadyFile> = v.object({
+  recovered: v.object({ pages: v.number(), seconds_s: v.number() }),
   exports: v.array(v.object({ name: v.string(), socket: v.string() })),
 });
 
 const tmemStatus: v.GenericSchema<unknown, TmemStatus> = v.object({
-  arena: v.object({ occupied_bytes: v.number(), live_bytes: v.number() }),
+  arena: v.object({ occupied_bytes: v.number(), live_bytes: v.number(), metadata_bytes: v.number() }),
   exports: v.array(
     v.object({
       name: v.string(),

@@ -1,0 +1,66 @@
+/**
+ * `npm run bench -- [--check] [--quick] [--json] [--save FILE] [NAME...]`: runs all benches, or those named, one after
+ * the other. With `--check` it fails where a figure is below its floor.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { needs } from '../test/support/needs.js';
+import type { Bench, Scale } from './bench.js';
+import { engineBench } from './engine.bench.js';
+import { machineLine, thisMachine } from './machine.js';
+import { memoryBench } from './memory.bench.js';
+import { nbdBench } from './nbd.bench.js';
+import { recoveryBench } from './recovery.bench.js';
+import { type BenchReport, judged, missed, reportText } from './report.js';
+
+const BENCHES: readonly Bench[] = [engineBench, nbdBench, memoryBench, recoveryBench];
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      check: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      save: { type: 'string' },
+    },
+  });
+  const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name));
+  if (unknown.length > 0) {
+    process.stderr.write(`no bench ${unknown.join(', ')}: there are ${BENCHES.map(({ name }) => name).join(', ')}\n`);
+    return 2;
+  }
+  const scale: Scale = values.quick ? 'quick' : 'full';
+  const machine = thisMachine();
+  const print = (text: string): void => void (values.json || process.stdout.write(`${text}\n`));
+  print(`${machineLine(machine)}${scale === 'quick' ? '; quick run, figures are rough' : ''}\n`);
+  const started = new Date();
+  const reports: BenchReport[] = [];
+  for (const bench of BENCHES) {
+    if (positionals.length > 0 && !positionals.includes(bench.name)) continue;
+    const report = await runBench(bench, scale);
+    reports.push(report);
+    print(reportText(report));
+  }
+  const missing = reports.flatMap(missed);
+  const document = `${JSON.stringify({ v: 1, time: started.toISOString(), scale, machine, benches: reports }, undefined, 2)}\n`;
+  if (values.json) process.stdout.write(document);
+  if (values.save !== undefined) {
+    mkdirSync(path.dirname(values.save), { recursive: true });
+    writeFileSync(values.save, document);
+  }
+  if (missing.length > 0) process.stderr.write(`below their floors:\n${missing.map((name) => `  ${name}\n`).join('')}`);
+  return values.check && missing.length > 0 ? 1 : 0;
+}
+
+async function runBench(bench: Bench, scale: Scale): Promise<BenchReport> {
+  const { name, question } = bench;
+  const skipped = needs(...bench.needs);
+  if (skipped !== false) return { name, question, skipped };
+  const start = performance.now();
+  const run = await bench.run(scale);
+  return judged(bench, Math.round((performance.now() - start) / 100) / 10, run);
+}

@@ -1,0 +1,129 @@
+/** NBD servers as a bench meets them: started with the options that their manuals begin with, on a disk of 1 GiB. */
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ended, spawnTethered } from '../../src/rig/tethered.js';
+import { TmemProcess } from '../../src/rig/tmem-process.js';
+
+export interface NbdServer {
+  readonly name: string;
+  /** Without the names of folders. */
+  readonly commandLine: string;
+  readonly socket: string;
+  /** Ends it and removes what it kept. */
+  close(): Promise<void>;
+}
+
+const LIMIT_SECONDS = 1200;
+const START_MS_MAX = 10_000;
+const DISK_BYTES = 2 ** 30;
+
+export interface TmemServer extends NbdServer {
+  readonly daemon: TmemProcess;
+  readonly pid: number;
+}
+
+/**
+ * Ours, by default: LZ4, hashes checked at every read, everything in files before it is answered.
+ *
+ * @param options.diskBytes - else the disk of the default config, 1 GiB
+ */
+export async function startTmem({ diskBytes }: { readonly diskBytes?: number } = {}): Promise<TmemServer> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tmem-bench-'));
+  const more: string[] = [];
+  if (diskBytes !== undefined) {
+    const config = path.join(folder, 'tmem.toml');
+    writeFileSync(config, `[guest.guest0.swap.swap0]\nsize = ${diskBytes}\n`);
+    more.push('--config', config);
+  }
+  const daemon = new TmemProcess({ limitSeconds: LIMIT_SECONDS, more });
+  const close = async (): Promise<void> => {
+    await daemon.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const { exports } = await daemon.start();
+    return {
+      name: 'tmem',
+      commandLine: `tmem serve --http off${more.length === 0 ? '' : ` (disk of ${diskBytes} bytes)`}`,
+      socket: exports[0]!.socket,
+      daemon,
+      pid: daemon.pid!,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Pages as they are, in arrays that grow: the fastest there is. */
+export function startNbdkit(): Promise<NbdServer> {
+  return startPeer('nbdkit', 'nbdkit', ({ socket }) => ['-f', '-U', socket, 'memory', '1G']);
+}
+
+/** The same, compressed in blocks of 32 KiB. */
+export function startNbdkitZstd(): Promise<NbdServer> {
+  return startPeer('nbdkit zstd', 'nbdkit', ({ socket }) => ['-f', '-U', socket, 'memory', '1G', 'allocator=zstd']);
+}
+
+export function startQemuNbd(): Promise<NbdServer> {
+  return startPeer('qemu-nbd', 'qemu-nbd', ({ socket, disk }) => [
+    '-t',
+    '-f',
+    'raw',
+    '--cache=writeback',
+    '--discard=unmap',
+    '-k',
+    socket,
+    disk(),
+  ]);
+}
+
+export function startQemuStorageDaemon(): Promise<NbdServer> {
+  return startPeer('qemu-storage-daemon', 'qemu-storage-daemon', ({ socket, disk }) => [
+    '--blockdev',
+    `driver=file,node-name=disk,filename=${disk()},discard=unmap`,
+    '--nbd-server',
+    `addr.type=unix,addr.path=${socket}`,
+    '--export',
+    'type=nbd,id=disk,node-name=disk,name=,writable=on',
+  ]);
+}
+
+interface PeerPlaces {
+  readonly socket: string;
+  /** A sparse raw file on tmpfs, made when it is asked for. */
+  readonly disk: () => string;
+}
+
+async function startPeer(name: string, tool: string, line: (places: PeerPlaces) => string[]): Promise<NbdServer> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tmem-bench-'));
+  const pages = mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : folder, 'tmem-bench-'));
+  const socket = path.join(folder, 'nbd.sock');
+  const args = line({ socket, disk: () => blankDisk(path.join(pages, 'disk.raw')) });
+  const child = spawnTethered(tool, args, { limitSeconds: LIMIT_SECONDS });
+  child.stdout.resume();
+  child.stderr.pipe(process.stderr);
+  const close = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await ended(child);
+    for (const each of [folder, pages]) rmSync(each, { recursive: true, force: true });
+  };
+  for (let waited = 0; !existsSync(socket); waited += 20) {
+    if (waited >= START_MS_MAX || child.exitCode !== null) {
+      await close();
+      throw new Error(`${tool} does not listen`);
+    }
+    await sleep(20);
+  }
+  const commandLine = [tool, ...args].join(' ').replaceAll(`${folder}/`, '').replaceAll(`${pages}/`, '/dev/shm/');
+  return { name, commandLine, socket, close };
+}
+
+function blankDisk(file: string): string {
+  writeFileSync(file, '');
+  truncateSync(file, DISK_BYTES);
+  return file;
+}

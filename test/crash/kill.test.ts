@@ -1,0 +1,133 @@
+/**
+ * The daemon, killed with requests in flight and started again on its arena, over and over: what it acknowledged is
+ * there, what it did not is there or not, page by page, and nothing else ever is.
+ */
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Prng, seededPrng } from '../../src/base/prng.js';
+import { MIB, PAGE_BYTES } from '../../src/base/units.js';
+import type { NbdClient } from '../support/nbd-client.js';
+import { NbdLane } from '../support/nbd-lane.js';
+import { arenaBytes, checkReal, connectReal, serveReal } from '../support/real-daemon.js';
+import { makePlaces, type Places, type TmemProcess } from '../support/tmem-process.js';
+
+const KILLS = Number(process.env['TMEM_KILLS'] ?? 10);
+const SEED = Number(process.env['TMEM_SEED'] ?? randomInt(2 ** 31));
+
+/** So small that segments are cleaned all the time. */
+const CAPACITY_MIB = 24;
+const DAEMON = { capacity: `${CAPACITY_MIB}MiB`, exports: { a: '12MiB', b: '16MiB' } };
+
+test(
+  `after each of ${KILLS} kills under load, every page is what was acknowledged or was under way`,
+  { timeout: 30_000 + KILLS * 15_000 },
+  async (t) => {
+    t.diagnostic(`seed ${SEED}`);
+    try {
+      await new Killing(seededPrng(SEED)).run(t);
+    } catch (error) {
+      const line = `TMEM_SEED=${SEED} TMEM_KILLS=${KILLS} node --enable-source-maps --test dist/test/crash/kill.test.js`;
+      throw new Error(`${String(error)}\n${line}`, { cause: error });
+    }
+  },
+);
+
+class Killing {
+  readonly #places: Places = makePlaces();
+  readonly #prng: Prng;
+  /** Export a by one connection, export b by two. */
+  readonly #lanes: readonly { lane: NbdLane; name: string }[];
+  #daemon: TmemProcess | undefined;
+  #killsInStart = 0;
+  #stops = 0;
+  #arenaBytesMax = 0;
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
+    const pages = (12 * MIB) / PAGE_BYTES;
+    const half = (8 * MIB) / PAGE_BYTES;
+    this.#lanes = [
+      { lane: new NbdLane('all of a', 0, pages, prng), name: 'a' },
+      { lane: new NbdLane('first half of b', 0, half, prng), name: 'b' },
+      { lane: new NbdLane('second half of b', half, half, prng), name: 'b' },
+    ];
+  }
+
+  async run(t: TestContext): Promise<void> {
+    try {
+      await this.#start();
+      for (let kill = 0; kill < KILLS; kill++) {
+        await this.#loadUntilDeath(kill % 10 === 9 ? 'SIGTERM' : 'SIGKILL');
+        if (this.#prng.below(4) === 0) await this.#dieInStart();
+        await this.#checkOffline();
+        await this.#start();
+      }
+      const counts = this.#lanes.map(({ lane }) => lane.counts);
+      const sum = (of: 'acknowledged' | 'unanswered' | 'refused' | 'reads'): number =>
+        counts.reduce((total, each) => total + each[of], 0);
+      t.diagnostic(
+        `changes acknowledged ${sum('acknowledged')}, cut off ${sum('unanswered')}, refused ${sum('refused')}; ` +
+          `reads ${sum('reads')}; killed ${KILLS - this.#stops} times and ${this.#killsInStart} in recovery, ` +
+          `stopped ${this.#stops}; arena at most ${this.#arenaBytesMax / MIB} MiB`,
+      );
+      assert.ok(sum('unanswered') >= KILLS / 2, 'kills cut requests off');
+    } finally {
+      await this.#daemon?.[Symbol.asyncDispose]();
+      this.#places.remove();
+    }
+  }
+
+  /** Starts on what the last life left, and compares every page. */
+  async #start(): Promise<void> {
+    this.#daemon = serveReal(this.#places, DAEMON);
+    await this.#daemon.ready();
+    for (const { lane, client } of await this.#connect()) {
+      await lane.verify(client);
+      await client.disconnect();
+    }
+  }
+
+  async #loadUntilDeath(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const connections = await this.#connect();
+    const loads = connections.map(({ lane, client }) => lane.load(client));
+    const done = Promise.allSettled(loads);
+    const millis = 100 + this.#prng.below(1200);
+    for (let slept = 0; slept < millis; slept += 50) {
+      await sleep(Math.min(50, millis - slept));
+      const bytes = arenaBytes(this.#places);
+      assert.ok(bytes <= CAPACITY_MIB * MIB, `the arena takes ${bytes} bytes`);
+      this.#arenaBytesMax = Math.max(this.#arenaBytesMax, bytes);
+    }
+    const ended = await this.#daemon!.stop(signal);
+    if (signal === 'SIGTERM') {
+      this.#stops++;
+      assert.equal(ended.code, 0, ended.stderr);
+    } else {
+      assert.equal(ended.signal, 'SIGKILL', `the daemon ended by itself:\n${ended.stderr}`);
+    }
+    await done;
+    for (const { client } of connections) client.destroy();
+    await Promise.all(loads);
+  }
+
+  /** A start that does not get far: recovery itself writes little, but it does. */
+  async #dieInStart(): Promise<void> {
+    this.#daemon = serveReal(this.#places, DAEMON);
+    await sleep(100 + this.#prng.below(500));
+    await this.#daemon.stop('SIGKILL');
+    this.#killsInStart++;
+  }
+
+  async #checkOffline(): Promise<void> {
+    const { code, stdout, stderr } = await checkReal(this.#places);
+    assert.deepEqual([code, stdout.includes('no damage')], [0, true], `${stdout}${stderr}`);
+  }
+
+  async #connect(): Promise<{ lane: NbdLane; client: NbdClient }[]> {
+    return Promise.all(
+      this.#lanes.map(async ({ lane, name }) => ({ lane, client: await connectReal(this.#places, name) })),
+    );
+  }
+}

@@ -1,0 +1,43 @@
+/** `tmem serve` and `tmem check` as users run them: the built command, a process each, on places of the test's own. */
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NbdClient } from './nbd-client.js';
+import { type Ended, type Places, tmem, type TmemOptions, TmemProcess } from './tmem-process.js';
+
+const main: string = fileURLToPath(new URL('../../src/cli/tmem.js', import.meta.url));
+
+export interface RealDaemonOptions extends TmemOptions {
+  /** As on the command line. */
+  readonly capacity: string;
+  /** By the name of the export, of guest `vm`: its size, as in the config. */
+  readonly exports: Readonly<Record<string, string>>;
+}
+
+/** Not ready yet. */
+export function serveReal(places: Places, { capacity, exports, ...options }: RealDaemonOptions): TmemProcess {
+  const config = path.join(places.folder, 'tmem.toml');
+  const lines = Object.entries(exports).map(([name, size]) => `[guest.vm.swap.${name}]\nsize = "${size}"\n`);
+  writeFileSync(config, lines.join(''));
+  const folders = ['--run-dir', places.runDir, '--arena', places.arena];
+  const args = ['serve', '--config', config, ...folders, '--capacity', capacity, '--http', 'off'];
+  return new TmemProcess(args, { ...options, main });
+}
+
+export function connectReal(places: Places, name: string): Promise<NbdClient> {
+  return NbdClient.connect(path.join(places.runDir, `vm-${name}.nbd`));
+}
+
+/** `tmem check` on the arena of a daemon that is gone. */
+export function checkReal(places: Places, ...more: string[]): Promise<Ended> {
+  return tmem(['check', '--arena', places.arena, ...more], { main });
+}
+
+/** What the arena takes from its file system. */
+export function arenaBytes(places: Places): number {
+  const folder = path.join(places.arena, 'shard-0');
+  let bytes = 0;
+  for (const name of readdirSync(folder))
+    bytes += (statSync(path.join(folder, name), { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+  return bytes;
+}
