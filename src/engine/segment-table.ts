@@ -209,6 +209,14 @@ export class SegmentTable {
     return best === -1 ? undefined : segmentSlot(best);
   }
 
+  /** Segments that have records, in the order of their slots. */
+  *used(): Generator<SegmentSlot> {
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
+      const state = this.#state[slot];
+      if (state === SegmentState.sealed || state === SegmentState.open) yield segmentSlot(slot);
+    }
+  }
+
   /** The sealed segment that was opened first. O(slots). */
   oldest(): SegmentSlot | undefined {
     let best = -1;
