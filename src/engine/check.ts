@@ -1,5 +1,6 @@
-import { type PageIndex, pageIndex } from '../base/ids.js';
+import type { PageIndex } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
+import { PAGE_BYTES } from '../base/units.js';
 import type { Kernel } from './kernel.js';
 import { DecodeResult } from './kernel-exports.js';
 import { isLost, payloadBytesOf } from './page-entry.js';
@@ -23,26 +24,17 @@ export function checkEngine(kernel: Kernel, files: SegmentFiles): { recovered: R
   const none = { segmentBytes: 2 ** 20, capacityBytes: 0, arena: { low: 0, high: 0 }, readOnly: true };
   const recovered = recoverLog(kernel, files, none);
   const record = kernel.allocate(RECORD_BYTES_MAX);
-  const page = kernel.allocate(4096);
+  const page = kernel.allocate(PAGE_BYTES);
   const badPages: BadPage[] = [];
-  const { segments, slab } = recovered;
-  for (const object of recovered.objects.values()) {
-    for (let index = object.table.nextPresent(0, 2 ** 32); index < 2 ** 32;) {
-      const cell = object.table.find(index);
-      const location = slab.location(cell);
-      const word = slab.word(cell);
-      const slot = segments.slotOf(location);
-      const bytes = RECORD_HEADER_BYTES + payloadBytesOf(word);
-      const read = files.read(slot, segments.offsetOf(location), kernel.bytes, record, bytes);
-      kernel.bytes.fill(0, record + read, record + bytes);
-      const generation = segments.generationOf(slot);
-      const handle = [object.number, pageIndex(index), generation] as const;
-      const outcome = kernel.decodePage(record, payloadBytesOf(word), page, ...handle);
-      if (outcome !== DecodeResult.done) {
-        badPages.push({ object, index: pageIndex(index), what: isLost(word) ? 'lost' : 'damaged' });
-      }
-      index = object.table.nextPresent(index + 1, 2 ** 32);
-    }
+  const { index: stored } = recovered;
+  for (const { object, index, location, word } of stored.pages()) {
+    const slot = stored.segments.slotOf(location);
+    const bytes = RECORD_HEADER_BYTES + payloadBytesOf(word);
+    const read = files.read(slot, stored.segments.offsetOf(location), kernel.bytes, record, bytes);
+    kernel.bytes.fill(0, record + read, record + bytes);
+    const handle = [object.number, index, stored.segments.generationOf(slot)] as const;
+    const outcome = kernel.decodePage(record, payloadBytesOf(word), page, ...handle);
+    if (outcome !== DecodeResult.done) badPages.push({ object, index, what: isLost(word) ? 'lost' : 'damaged' });
   }
   return { recovered, badPages };
 }

@@ -19,6 +19,7 @@ import { type LogWriter, STAGE_BYTES } from './log-writer.js';
 import { isPageKind, isTombstone, RecordField, RecordKind } from './record.js';
 import { READ_BYTES, SegmentReader } from './segment-reader.js';
 import type { SegmentTable } from './segment-table.js';
+import type { StoreIndex } from './store-index.js';
 
 /**
  * A victim must free at least this part of a segment, and more than what a segment's end wastes where the next record
@@ -38,6 +39,7 @@ export class Cleaner {
 
   readonly #engine: Engine;
   readonly #kernel: Kernel;
+  readonly #index: StoreIndex;
   readonly #segments: SegmentTable;
   readonly #log: LogWriter;
   readonly #reader: SegmentReader;
@@ -47,9 +49,10 @@ export class Cleaner {
   #victimDamaged = false;
   #tombstonesSeen = 0;
 
-  constructor(kernel: Kernel, files: SegmentFiles, segments: SegmentTable, log: LogWriter, engine: Engine) {
+  constructor(kernel: Kernel, files: SegmentFiles, index: StoreIndex, log: LogWriter, engine: Engine) {
     this.#kernel = kernel;
-    this.#segments = segments;
+    this.#index = index;
+    this.#segments = index.segments;
     this.#log = log;
     this.#engine = engine;
     this.#reader = new SegmentReader(kernel, files);
@@ -119,7 +122,7 @@ export class Cleaner {
     const number = view.getUint32(record + RecordField.object, true);
     const index = view.getUint32(record + RecordField.index, true);
     if (isPageKind(kind)) {
-      const object = this.#engine.isNewest(number, index, this.#segments.locationOf(victim, offset));
+      const object = this.#index.objectWithNewest(number, index, this.#segments.locationOf(victim, offset));
       return object === undefined || this.#engine.relocate(object, pageIndex(index), record);
     }
     if (!isTombstone(kind)) return true;
@@ -134,7 +137,7 @@ export class Cleaner {
 
   /** Keeps the tombstone for the pages of its range that are not stored now. */
   #keepRange(kind: number, number: number, first: number, count: number): boolean {
-    const object = this.#engine.objectOf(number);
+    const object = this.#index.objects.get(number);
     const end = first + count;
     if (object === undefined) return this.#engine.relocateTombstone(kind, number, first, count);
     for (let index = object.table.nextAbsent(first, end); index < end;) {
@@ -167,7 +170,7 @@ export class Cleaner {
 
   /** What is still live here has a record that cannot be read. That must not turn into "never stored". O(pages). */
   #markLost(victim: SegmentSlot): boolean {
-    for (const { object, index } of this.#engine.pagesIn(victim)) {
+    for (const { object, index } of this.#index.pagesIn(victim)) {
       if (!this.#engine.markLost(object, index)) return false;
     }
     return this.#engine.commitUpkeep();

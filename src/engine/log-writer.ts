@@ -141,6 +141,8 @@ export class LogWriter {
   /** Where to build the next record, with room for {@link STAGE_BYTES}; undefined when the arena has no room for it. */
   stage(use: StagingUse): Address | undefined {
     assert(this.hasStaging, 'a batch ends before staging does');
+    // The open segment may be one of the reserve: puts must leave the rest of it to those that cannot be refused.
+    if (use === 'put' && this.#segments.freeFiles < RESERVE_SEGMENTS && !this.#makeFree(use)) return undefined;
     if (this.roomBytes < STAGE_BYTES && !this.#rotate(use)) return undefined;
     return address(this.#at);
   }

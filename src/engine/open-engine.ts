@@ -46,7 +46,7 @@ export function openEngine(
 ): { engine: Engine; recovered: RecoveredLog } {
   const recovered = recoverLog(kernel, files, options);
   refuseDamage(recovered);
-  const { segmentBytes, filesMax } = recovered.segments;
+  const { segmentBytes, filesMax } = recovered.index.segments;
   if (filesMax < SEGMENTS_MIN) {
     const needed = (SEGMENTS_MIN * segmentBytes) / MIB;
     throw new TmemError(

@@ -5,8 +5,9 @@
  * Cleaning is paid as it goes. Once the arena is as large as its live bytes and the slack allow, every batch first
  * reclaims as many bytes as the one before it has written, in steps of 128 KiB, so no request waits for a whole segment.
  */
-import { systemCode } from '../base/errors.js';
+import { systemCode, TmemError } from '../base/errors.js';
 import type { SegmentFiles } from '../base/segment-files.js';
+import { MIB } from '../base/units.js';
 import type { Cleaner } from './cleaner.js';
 import { type LogWriter, RESERVE_SEGMENTS, STAGE_BYTES, type StagingUse } from './log-writer.js';
 import { READ_BYTES } from './segment-reader.js';
@@ -43,14 +44,16 @@ export class Space {
     this.#batchBytesMax = batchBytesMax;
   }
 
-  /** Whether live bytes may grow by this much. What shrinks always may. */
+  /**
+   * Whether live bytes may grow by this much. What shrinks always may. Files are made before they are needed: when the
+   * file system is full of something else one day, those that are there must hold what is stored and the slack that
+   * overwriting it takes.
+   */
   takes(growth: number): boolean {
     if (growth <= 0) return true;
-    const filesMax = this.#fullForBatches > 0 ? this.#segments.files : this.#segments.filesMax;
-    // What a segment's end may waste, and what cleaning must gain at least, is not for live bytes.
-    const perSegment = this.#segments.segmentBytes - 2 * STAGE_BYTES;
-    const usable = (filesMax - this.#segments.filesAside - RESERVE_SEGMENTS - 1) * perSegment * LIVE_SHARE_MAX;
-    return this.#segments.liveBytes + this.#segments.tombstoneBytes + growth <= usable;
+    const kept = this.#segments.liveBytes + this.#segments.tombstoneBytes + growth;
+    while (kept > this.#liveBytesMax()) if (!this.makeFree('put')) return false;
+    return true;
   }
 
   /** Makes one more free file, if capacity and file system have room. */
@@ -69,12 +72,17 @@ export class Space {
     return true;
   }
 
-  /** At start: the segments that tombstones and cleaning rely on. @returns whether they are all there. */
-  fillReserve(cleaner: Cleaner): boolean {
+  /** At start: makes the segments that tombstones and cleaning rely on. @throws TmemError E_ARENA_FULL */
+  fillReserve(cleaner: Cleaner): void {
     for (let steps = this.#stepsMax(); steps > 0 && this.#segments.freeFiles < RESERVE_SEGMENTS; steps--) {
       if (!this.makeFree('upkeep') && !cleaner.step()) break;
     }
-    return this.#segments.freeFiles >= RESERVE_SEGMENTS;
+    if (this.#segments.freeFiles >= RESERVE_SEGMENTS) return;
+    const needed = (RESERVE_SEGMENTS * this.#segments.segmentBytes) / MIB;
+    throw new TmemError(
+      'E_ARENA_FULL',
+      `the arena cannot grow by the ${needed} MiB it keeps in reserve: free memory on its file system, or raise the capacity`,
+    );
   }
 
   /** Cleans what the last batch owes, and more if the next one might find no room. */
@@ -87,6 +95,8 @@ export class Space {
       this.#forgiven = this.#log.writtenBytes - cleaner.movedBytes - cleaner.reclaimedBytes;
     }
     for (let steps = this.#stepsMax(); steps > 0 && this.#roomForPuts() < this.#batchBytesMax; steps--) {
+      // A file that is not there yet is no room: the file system may be full, and in the batch it is too late to clean.
+      if (this.#segments.filesKept < this.#filesWanted(LOAD_SLACK) && this.makeFree('put')) continue;
       if (!cleaner.step() && !this.makeFree('put')) break;
     }
   }
@@ -107,10 +117,21 @@ export class Space {
     return this.#segments.filesKept > this.#filesWanted(slack);
   }
 
-  /** The reserve and the open segment are part of what is wanted, so small arenas are not cleaned without end. */
+  /**
+   * The reserve and the open segment are part of what is wanted, so small arenas are not cleaned without end; and half
+   * of the slack comes on top of these, or a small arena that is overwritten would find nothing to clean.
+   */
   #filesWanted(slack: number): number {
-    const kept = this.#segments.liveBytes + this.#segments.tombstoneBytes;
-    return Math.max(RESERVE_SEGMENTS + 1, Math.ceil((kept * (1 + slack)) / this.#segments.segmentBytes));
+    const kept = (this.#segments.liveBytes + this.#segments.tombstoneBytes) / this.#segments.segmentBytes;
+    return Math.max(Math.ceil(kept * (1 + slack)), RESERVE_SEGMENTS + 1 + Math.ceil(kept * (1 + slack / 2)));
+  }
+
+  /** What the files that are there hold with slack to clean. */
+  #liveBytesMax(): number {
+    const files = Math.min(this.#segments.filesKept, this.#segments.filesMax) - this.#segments.filesAside;
+    // What a segment's end may waste, and what cleaning must gain at least, is not for live bytes.
+    const perSegment = this.#segments.segmentBytes - 2 * STAGE_BYTES;
+    return (files - RESERVE_SEGMENTS - 1) * perSegment * LIVE_SHARE_MAX;
   }
 
   /** Steps that clean a few segments: nobody waits longer, even for room that never comes. */
@@ -126,9 +147,7 @@ export class Space {
   }
 
   #roomForPuts(): number {
-    const spare = Math.max(0, this.#segments.freeFiles - RESERVE_SEGMENTS);
-    const wanted = Math.min(this.#segments.filesMax, this.#filesWanted(LOAD_SLACK));
-    const makeable = this.#fullForBatches > 0 ? 0 : Math.max(0, wanted - this.#segments.files);
-    return this.#log.roomBytes - STAGE_BYTES + (spare + makeable) * this.#segments.segmentBytes;
+    const spare = this.#segments.freeFiles - RESERVE_SEGMENTS;
+    return spare < 0 ? 0 : this.#log.roomBytes - STAGE_BYTES + spare * this.#segments.segmentBytes;
   }
 }

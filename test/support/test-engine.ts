@@ -68,6 +68,10 @@ export class TestEngine {
     return Buffer.from(this.kernel.bytes.subarray(this.#page, this.#page + PAGE_BYTES));
   }
 
+  has(index: number): boolean {
+    return this.engine.has(this.object, pageIndex(index));
+  }
+
   /** Upkeep until there is no more to do. */
   settle(slack = 0.1): void {
     for (let steps = 0; this.engine.maintain(slack, true); steps++) {
