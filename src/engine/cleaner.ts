@@ -2,7 +2,7 @@
  * Cleaning: what is still needed of a segment is appended to the log again, then the segment is free.
  *
  * The victim is the segment with the least to move; but once tombstones pass 3 % of the arena, the oldest, because
- * tombstones only die when nothing older than they is left (must hold 3).
+ * tombstones only die when nothing older than they is left.
  *
  * A tombstone moves only for what it still has to cover. Pages of its range that are stored now have newer records,
  * which cover the old ones themselves, and must not be flushed by a tombstone that comes behind them in the log.

@@ -204,7 +204,7 @@ export class Engine {
   }
 
   /**
-   * Writes the batch, then makes it visible. False: nothing of it happened, and it is gone (must hold 5). After an
+   * Writes the batch, then makes it visible. False: nothing of it happened, and it is gone. After an
    * early commit of a batch that outgrew its limits, part of it may have happened.
    *
    * @throws when the arena takes no writes at all; the only way on is to end and start again.
@@ -322,7 +322,7 @@ export class Engine {
     this.#pend(object.pool, growth);
   }
 
-  /** Two segments are kept back for this (must hold 5). */
+  /** Two segments are kept back for this. */
   #stageTombstone(kind: RecordKind, object: number, index: number, count: number): number {
     const location = this.#records.tombstone(kind, object, index, count);
     assert(location !== undefined, 'the reserve has room for a tombstone');

@@ -37,6 +37,7 @@ export class SegmentTable {
     this.filesMax = filesMax;
     this.#unitShift = Math.log2(unitsOf(segmentBytes));
     assert(Number.isInteger(this.#unitShift), 'segments are a power of two');
+    assert(slots * unitsOf(segmentBytes) <= 2 ** 32, 'locations are 32 bits');
     this.#state = new Uint8Array(slots);
     this.#live = new Uint32Array(slots);
     this.#tombstones = new Uint32Array(slots);

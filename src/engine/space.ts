@@ -14,8 +14,8 @@ import { READ_BYTES } from './segment-reader.js';
 import type { SegmentTable } from './segment-table.js';
 
 /**
- * Waste allowed under load, of the live bytes: a quarter, less what rounding up to whole segments adds. Greedy cleaning under uniform overwrites moves 1.75 records for each
- * put at 25 %, 3.2 at 15 %, 5.2 at 10 % (design, section 3).
+ * Waste allowed under load, of the live bytes: a quarter, less what rounding up to whole segments adds. Greedy cleaning
+ * under uniform overwrites moves 1.75 records for each put at 25 %, 3.2 at 15 %, 5.2 at 10 %.
  */
 export const LOAD_SLACK = 0.24;
 
