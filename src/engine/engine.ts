@@ -326,6 +326,14 @@ export class Engine {
     return true;
   }
 
+  /** Writes the object's name once more, behind all that was committed. False: no room. */
+  commitName(object: StoredObject): boolean {
+    const to = this.#stageForUpkeep();
+    if (to === undefined) return false;
+    this.#stageName(object, to);
+    return this.#commitBatch();
+  }
+
   commitUpkeep(): boolean {
     return this.#commitBatch();
   }
