@@ -20,6 +20,7 @@ import { isPageKind, isTombstone, RecordField, RecordKind } from './record.js';
 import { READ_BYTES, SegmentReader } from './segment-reader.js';
 import type { SegmentTable } from './segment-table.js';
 import type { StoreIndex } from './store-index.js';
+import type { StoredObject } from './stored-object.js';
 
 /**
  * A victim must free at least this part of a segment, and more than what a segment's end wastes where the next record
@@ -48,6 +49,8 @@ export class Cleaner {
   /** Of the victim: whether something in it could not be read, and bytes of tombstones that could. */
   #victimDamaged = false;
   #tombstonesSeen = 0;
+  /** The object whose page was moved last out of the victim. */
+  #movedLast: StoredObject | undefined;
 
   constructor(kernel: Kernel, files: SegmentFiles, index: StoreIndex, log: LogWriter, engine: Engine) {
     this.#kernel = kernel;
@@ -93,6 +96,7 @@ export class Cleaner {
     this.#victimHasOlder = this.#segments.hasOlder(victim);
     this.#victimDamaged = false;
     this.#tombstonesSeen = 0;
+    this.#movedLast = undefined;
     this.#reader.open(victim, this.#segments.generationOf(victim));
     return true;
   }
@@ -123,7 +127,9 @@ export class Cleaner {
     const index = view.getUint32(record + RecordField.index, true);
     if (isPageKind(kind)) {
       const object = this.#index.objectWithNewest(number, index, this.#segments.locationOf(victim, offset));
-      return object === undefined || this.#engine.relocate(object, pageIndex(index), record);
+      if (object === undefined) return true;
+      this.#movedLast = object;
+      return this.#engine.relocate(object, pageIndex(index), record);
     }
     if (!isTombstone(kind)) return true;
     this.#tombstonesSeen += bytes;
@@ -155,8 +161,11 @@ export class Cleaner {
       this.#segments.setAside(victim);
       return true;
     }
+    if (this.#segments.liveBytesOf(victim) > 0 && !this.#markLost(victim)) return false;
+    // A page whose payload was damaged moves as it is. At the very end of the log it would look like a torn write, be
+    // left out by the next recovery, and an older copy of it be found: so something good comes behind it.
+    if (this.#movedLast !== undefined && !this.#engine.commitName(this.#movedLast)) return false;
     try {
-      if (this.#segments.liveBytesOf(victim) > 0 && !this.#markLost(victim)) return false;
       this.#log.writeFreeHeader(victim);
     } catch (error) {
       // Its records are all superseded, so it may as well stay until the files take a write again.

@@ -100,7 +100,7 @@ function damageAtRunTime(prng: Prng, counts: Counts): void {
   // A header that is damaged now may be the next victim's, or be written over.
   churn(store, model, prng, 100, bad);
   for (const page of verify(store, model, what, bad)) bad.add(page);
-  store.engine.close();
+  if (prng.below(2) === 0) store.engine.close();
   const again = openUnlessRefused(files, counts);
   if (again !== undefined) verify(again, model, `${what}, a life later`, bad);
 }

@@ -289,6 +289,12 @@ export class Engine {
     return true;
   }
 
+  /** Writes the object's name once more, behind all that was committed. False: no room. */
+  commitName(object: StoredObject): boolean {
+    object.namedIn = 0;
+    return this.#hasBatchRoom() && this.#records.begin(object, 'upkeep') !== undefined && this.#commitBatch();
+  }
+
   commitUpkeep(): boolean {
     return this.#commitBatch();
   }
