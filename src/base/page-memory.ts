@@ -2,7 +2,7 @@ import type { Address } from './ids.js';
 
 /**
  * The memory that pages live in while they pass through a shard: WebAssembly memory of the kernel, sized at start.
- * It never grows, because a socket that reads into it would go on with a dead view (design, section 4), so its
+ * It never grows, because a socket that reads into it would go on with a dead view, so its
  * views may be kept for the life of the shard.
  */
 export interface PageMemory {

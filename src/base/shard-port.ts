@@ -18,9 +18,6 @@ export interface ExportSpec {
 /** Page numbers of an object are unsigned 32-bit integers: 16 TiB of pages. */
 export const EXPORT_BYTES_MAX: number = 2 ** 32 * 4096;
 
-/** A shard keeps two segments back and writes into a third; with less than this no page would be left to store. */
-export const CAPACITY_BYTES_MIN: number = 8 * 1024 * 1024;
-
 export interface GuestLimits {
   readonly guest: string;
   /** Most stored bytes of persistent pages; null is no cap. */

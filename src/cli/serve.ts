@@ -1,6 +1,6 @@
 /** `tmem serve`: the daemon, in the foreground. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { CAPACITY_BYTES_MIN } from '../base/shard-port.js';
+import { capacityProblem } from '../base/capacity.js';
 import { formatSize, parseSize } from '../base/size.js';
 import { formatHttpAddress, type HttpAddress, parseHttpAddress } from '../daemon/config/http-address.js';
 import type { ServeFlags } from '../daemon/config/config.js';
@@ -51,8 +51,8 @@ async function checkOnly(flags: ServeFlags, parts: Partial<DaemonParts>): Promis
 function capacityFlag(written: string): number {
   const parsed = parseSize(written);
   if ('problem' in parsed) throw new InvalidArgumentError(`It is ${parsed.problem}.`);
-  if (parsed.bytes < CAPACITY_BYTES_MIN)
-    throw new InvalidArgumentError(`The arena needs at least ${formatSize(CAPACITY_BYTES_MIN)}.`);
+  const problem = capacityProblem(parsed.bytes);
+  if (problem !== undefined) throw new InvalidArgumentError(`It is ${problem}.`);
   return parsed.bytes;
 }
 

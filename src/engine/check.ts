@@ -1,10 +1,13 @@
-import { type PageIndex, pageIndex } from '../base/ids.js';
+import { type PageIndex, pageIndex, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
+import { PAGE_BYTES } from '../base/units.js';
 import type { Kernel } from './kernel.js';
 import { DecodeResult } from './kernel-exports.js';
 import { isLost, payloadBytesOf } from './page-entry.js';
-import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES } from './record.js';
+import { isPageKind, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RecordField, RecordKind } from './record.js';
 import { type RecoveredLog, recoverLog } from './recovery.js';
+import { SegmentReader } from './segment-reader.js';
+import type { StoreIndex } from './store-index.js';
 import type { StoredObject } from './stored-object.js';
 
 /** `damaged`: the record cannot be read back. `lost`: it was found so before, and marked. */
@@ -15,34 +18,61 @@ export interface BadPage {
 }
 
 /**
- * Reads every page of an arena that nobody serves, and changes nothing.
+ * Reads every page of an arena that nobody serves, segment by segment, and changes nothing.
  *
  * @throws TmemError E_ARENA_VERSION
  */
 export function checkEngine(kernel: Kernel, files: SegmentFiles): { recovered: RecoveredLog; badPages: BadPage[] } {
   const none = { segmentBytes: 2 ** 20, capacityBytes: 0, arena: { low: 0, high: 0 }, readOnly: true };
   const recovered = recoverLog(kernel, files, none);
-  const record = kernel.allocate(RECORD_BYTES_MAX);
-  const page = kernel.allocate(4096);
+  const { index } = recovered;
+  const reader = new SegmentReader(kernel, files);
+  const scratch = kernel.allocate(PAGE_BYTES);
   const badPages: BadPage[] = [];
-  const { segments, slab } = recovered;
-  for (const object of recovered.objects.values()) {
-    for (let index = object.table.nextPresent(0, 2 ** 32); index < 2 ** 32;) {
-      const cell = object.table.find(index);
-      const location = slab.location(cell);
-      const word = slab.word(cell);
-      const slot = segments.slotOf(location);
-      const bytes = RECORD_HEADER_BYTES + payloadBytesOf(word);
-      const read = files.read(slot, segments.offsetOf(location), kernel.bytes, record, bytes);
-      kernel.bytes.fill(0, record + read, record + bytes);
-      const generation = segments.generationOf(slot);
-      const handle = [object.number, pageIndex(index), generation] as const;
-      const outcome = kernel.decodePage(record, payloadBytesOf(word), page, ...handle);
-      if (outcome !== DecodeResult.done) {
-        badPages.push({ object, index: pageIndex(index), what: isLost(word) ? 'lost' : 'damaged' });
-      }
-      index = object.table.nextPresent(index + 1, 2 ** 32);
+  for (const slot of index.segments.used()) {
+    let unread = index.segments.liveBytesOf(slot);
+    const bad: BadPage[] = [];
+    reader.open(slot, index.segments.generationOf(slot));
+    while (reader.next() || (reader.end === 'broken' && reader.resynchronise())) {
+      if (!isPageKind(reader.kind)) continue;
+      const page = newestOf(kernel, index, reader, slot);
+      if (page === undefined) continue;
+      unread -= reader.bytes;
+      const whole = kernel.payloadValid(reader.record, reader.payloadBytes, scratch);
+      if (!whole) bad.push({ ...page, what: reader.kind === RecordKind.pageLost ? 'lost' : 'damaged' });
     }
+    // A page that is still in the index and whose record was not come by has no record that can be read.
+    badPages.push(...(unread > 0 ? damagedIn(kernel, files, index, slot) : bad));
   }
   return { recovered, badPages };
+}
+
+/** The page whose newest record the reader is at; undefined if that record is superseded. */
+function newestOf(
+  { view }: Kernel,
+  index: StoreIndex,
+  { record, offset }: SegmentReader,
+  slot: SegmentSlot,
+): { object: StoredObject; index: PageIndex } | undefined {
+  const number = view.getUint32(record + RecordField.object, true);
+  const page = view.getUint32(record + RecordField.index, true);
+  const object = index.objectWithNewest(number, page, index.segments.locationOf(slot, offset));
+  return object === undefined ? undefined : { object, index: pageIndex(page) };
+}
+
+/** Page by page, as gets find them. O(pages of the shard). */
+function damagedIn(kernel: Kernel, files: SegmentFiles, index: StoreIndex, slot: SegmentSlot): BadPage[] {
+  const record = kernel.allocate(RECORD_BYTES_MAX);
+  const scratch = kernel.allocate(PAGE_BYTES);
+  const bad: BadPage[] = [];
+  for (const { object, index: page, location, word } of index.pages()) {
+    if (index.segments.slotOf(location) !== slot) continue;
+    const bytes = RECORD_HEADER_BYTES + payloadBytesOf(word);
+    const read = files.read(slot, index.segments.offsetOf(location), kernel.bytes, record, bytes);
+    kernel.bytes.fill(0, record + read, record + bytes);
+    const handle = [object.number, page, index.segments.generationOf(slot)] as const;
+    const outcome = kernel.decodePage(record, payloadBytesOf(word), scratch, ...handle);
+    if (outcome !== DecodeResult.done) bad.push({ object, index: page, what: isLost(word) ? 'lost' : 'damaged' });
+  }
+  return bad;
 }

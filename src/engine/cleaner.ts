@@ -2,7 +2,7 @@
  * Cleaning: what is still needed of a segment is appended to the log again, then the segment is free.
  *
  * The victim is the segment with the least to move; but once tombstones pass 3 % of the arena, the oldest, because
- * tombstones only die when nothing older than they is left (must hold 3).
+ * tombstones only die when nothing older than they is left.
  *
  * A tombstone moves only for what it still has to cover. Pages of its range that are stored now have newer records,
  * which cover the old ones themselves, and must not be flushed by a tombstone that comes behind them in the log.
@@ -19,6 +19,7 @@ import { type LogWriter, STAGE_BYTES } from './log-writer.js';
 import { isPageKind, isTombstone, RecordField, RecordKind } from './record.js';
 import { READ_BYTES, SegmentReader } from './segment-reader.js';
 import type { SegmentTable } from './segment-table.js';
+import type { StoreIndex } from './store-index.js';
 import type { StoredObject } from './stored-object.js';
 
 /**
@@ -39,6 +40,7 @@ export class Cleaner {
 
   readonly #engine: Engine;
   readonly #kernel: Kernel;
+  readonly #index: StoreIndex;
   readonly #segments: SegmentTable;
   readonly #log: LogWriter;
   readonly #reader: SegmentReader;
@@ -50,9 +52,10 @@ export class Cleaner {
   /** The object whose page was moved last out of the victim. */
   #movedLast: StoredObject | undefined;
 
-  constructor(kernel: Kernel, files: SegmentFiles, segments: SegmentTable, log: LogWriter, engine: Engine) {
+  constructor(kernel: Kernel, files: SegmentFiles, index: StoreIndex, log: LogWriter, engine: Engine) {
     this.#kernel = kernel;
-    this.#segments = segments;
+    this.#index = index;
+    this.#segments = index.segments;
     this.#log = log;
     this.#engine = engine;
     this.#reader = new SegmentReader(kernel, files);
@@ -123,7 +126,7 @@ export class Cleaner {
     const number = view.getUint32(record + RecordField.object, true);
     const index = view.getUint32(record + RecordField.index, true);
     if (isPageKind(kind)) {
-      const object = this.#engine.isNewest(number, index, this.#segments.locationOf(victim, offset));
+      const object = this.#index.objectWithNewest(number, index, this.#segments.locationOf(victim, offset));
       if (object === undefined) return true;
       this.#movedLast = object;
       return this.#engine.relocate(object, pageIndex(index), record);
@@ -140,7 +143,7 @@ export class Cleaner {
 
   /** Keeps the tombstone for the pages of its range that are not stored now. */
   #keepRange(kind: number, number: number, first: number, count: number): boolean {
-    const object = this.#engine.objectOf(number);
+    const object = this.#index.objects.get(number);
     const end = first + count;
     if (object === undefined) return this.#engine.relocateTombstone(kind, number, first, count);
     for (let index = object.table.nextAbsent(first, end); index < end;) {
@@ -176,7 +179,7 @@ export class Cleaner {
 
   /** What is still live here has a record that cannot be read. That must not turn into "never stored". O(pages). */
   #markLost(victim: SegmentSlot): boolean {
-    for (const { object, index } of this.#engine.pagesIn(victim)) {
+    for (const { object, index } of this.#index.pagesIn(victim)) {
       if (!this.#engine.markLost(object, index)) return false;
     }
     return this.#engine.commitUpkeep();

@@ -12,31 +12,23 @@
  * record is damaged, which every get detects and reports.
  */
 import { assert } from '../base/assert.js';
-import { TmemError } from '../base/errors.js';
-import {
-  address,
-  type Address,
-  objectNumber,
-  type PageIndex,
-  pageIndex,
-  poolNumber,
-  type SegmentSlot,
-} from '../base/ids.js';
+import { type Address, objectNumber, type PageIndex, poolNumber } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
-import { MIB } from '../base/units.js';
 import { Batch, Op } from './batch.js';
 import { Cleaner } from './cleaner.js';
 import type { Kernel } from './kernel.js';
 import { DecodeResult } from './kernel-exports.js';
-import { LogWriter, RESERVE_SEGMENTS, STAGE_BYTES } from './log-writer.js';
-import { ENTRY_LOST, ENTRY_PENDING, isSameFilled, payloadBytesOf, storedBytesOf } from './page-entry.js';
+import { LogWriter, STAGE_BYTES } from './log-writer.js';
+import { ENTRY_LOST, ENTRY_PENDING, payloadBytesOf, storedBytesOf } from './page-entry.js';
 import type { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
 import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, RecordKind } from './record.js';
+import { RecordWriter } from './record-writer.js';
 import type { RecoveredLog } from './recovery.js';
 import { type SegmentTable } from './segment-table.js';
 import { Space } from './space.js';
-import { NAME_BYTES_MAX, StoredObject, StoredPool } from './stored-object.js';
+import { INDEX_END, type StoreIndex } from './store-index.js';
+import { NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.js';
 
 /** `damaged`: the page was stored, and what is there now is not it. It is counted, and never handed out. */
 export const GetOutcome = { hit: 0, miss: 1, damaged: 2 } as const;
@@ -51,9 +43,10 @@ export class Engine {
   readonly #kernel: Kernel;
   readonly #files: SegmentFiles;
   readonly #slab: PageSlab;
-  readonly #objectsByNumber: Map<number, StoredObject>;
+  readonly #index: StoreIndex;
   readonly #batch = new Batch();
   readonly #log: LogWriter;
+  readonly #records: RecordWriter;
   readonly #space: Space;
   readonly #cleaner: Cleaner;
   readonly #record: Address;
@@ -68,10 +61,10 @@ export class Engine {
   constructor(kernel: Kernel, files: SegmentFiles, recovered: RecoveredLog, limits: { batchBytesMax: number }) {
     this.#kernel = kernel;
     this.#files = files;
-    this.segments = recovered.segments;
-    this.#slab = recovered.slab;
-    this.#objectsByNumber = recovered.objects;
-    for (const object of recovered.objects.values()) this.pools.add(object.pool);
+    this.#index = recovered.index;
+    this.segments = recovered.index.segments;
+    this.#slab = recovered.index.slab;
+    for (const object of recovered.index.objects.values()) this.pools.add(object.pool);
     this.#nextObject = recovered.nextObject;
     this.#nextPool = recovered.nextPool;
     this.#record = kernel.allocate(RECORD_BYTES_MAX);
@@ -84,19 +77,14 @@ export class Engine {
       sequence: recovered.sequence,
       makeFree: (use) => this.#space.makeFree(use),
     });
+    this.#records = new RecordWriter(kernel, this.#log);
     this.#space = new Space(files, this.segments, this.#log, limits.batchBytesMax);
-    this.#cleaner = new Cleaner(kernel, files, this.segments, this.#log, this);
+    this.#cleaner = new Cleaner(kernel, files, this.#index, this.#log, this);
     for (const slot of recovered.marked) this.#log.wipeMark(slot);
     if (recovered.open !== undefined)
       this.#log.resume(recovered.open.slot, recovered.open.generation, recovered.open.end);
     this.segments.buryOldTombstones();
-    if (!this.#space.fillReserve(this.#cleaner)) {
-      const needed = (RESERVE_SEGMENTS * this.segments.segmentBytes) / MIB;
-      throw new TmemError(
-        'E_ARENA_FULL',
-        `the arena cannot grow by the ${needed} MiB it keeps in reserve: free memory on its file system, or raise the capacity`,
-      );
-    }
+    this.#space.fillReserve(this.#cleaner);
   }
 
   createPool(name: Uint8Array): StoredPool {
@@ -109,17 +97,13 @@ export class Engine {
   /** Costs nothing in the arena before its first page. */
   createObject(pool: StoredPool, name: Uint8Array): StoredObject {
     assert(pool.name.length + name.length + 2 <= NAME_BYTES_MAX, 'names are short');
-    const object = new StoredObject(objectNumber(this.#nextObject++), pool, name, this.#slab);
-    this.#objectsByNumber.set(object.number, object);
-    pool.objects.add(object);
-    return object;
+    return this.#index.add(objectNumber(this.#nextObject++), pool, name);
   }
 
   /** Forgets an object without pages. Its number is not used again. */
   forgetObject(object: StoredObject): void {
     assert(object.pages === 0, 'only an empty object disappears');
-    this.#objectsByNumber.delete(object.number);
-    object.pool.objects.delete(object);
+    this.#index.remove(object);
   }
 
   /**
@@ -128,18 +112,10 @@ export class Engine {
    */
   put(object: StoredObject, index: PageIndex, from: Address, room: number = Infinity): boolean {
     this.#beginOperation();
-    let to = this.#log.stage('put');
+    const to = this.#records.begin(object, 'put');
     if (to === undefined) return false;
-    if (object.namedIn !== this.#log.generation) to = this.#stageName(object, to);
     const cell = object.table.reach(index);
-    const payloadBytes = this.#kernel.encodePage(
-      from,
-      to,
-      object.number,
-      index,
-      this.#log.nextSequence(),
-      this.#log.generation,
-    );
+    const payloadBytes = this.#records.page(to, object, index, from);
     const bytes = recordBytes(payloadBytes);
     const growth = bytes - this.#storedBytesOf(object, index, cell);
     if (growth > room - object.pool.pendingBytes || !this.#space.takes(growth + this.#pendingBytes)) {
@@ -155,16 +131,14 @@ export class Engine {
   get(object: StoredObject, index: PageIndex, to: Address): GetOutcome {
     const cell = object.table.find(index);
     if (cell === NO_CELL) return GetOutcome.miss;
-    let location = this.#slab.location(cell);
-    let word = this.#slab.word(cell);
+    const location = this.#slab.location(cell);
+    const word = this.#slab.word(cell);
     if ((word & ENTRY_PENDING) !== 0 || this.#batch.hasWide) {
       const newest = this.#batch.newestOf(object, index);
       if (newest !== -1) {
         if (this.#batch.op[newest] !== Op.store) return GetOutcome.miss;
-        location = this.#batch.location[newest]!;
-        word = this.#batch.word[newest]!;
-        const staged = this.#log.stagedAt(location);
-        return this.#decode(object, index, staged.record, staged.generation, word, to);
+        const staged = this.#log.stagedAt(this.#batch.location[newest]!);
+        return this.#decode(object, index, staged.record, staged.generation, this.#batch.word[newest]!, to);
       }
     }
     if (location === 0) return GetOutcome.miss;
@@ -230,7 +204,7 @@ export class Engine {
   }
 
   /**
-   * Writes the batch, then makes it visible. False: nothing of it happened, and it is gone (must hold 5). After an
+   * Writes the batch, then makes it visible. False: nothing of it happened, and it is gone. After an
    * early commit of a batch that outgrew its limits, part of it may have happened.
    *
    * @throws when the arena takes no writes at all; the only way on is to end and start again.
@@ -281,37 +255,26 @@ export class Engine {
 
   // What the cleaner needs; nobody else calls these.
 
-  /** Whether the record at `location` is the newest of its page. */
-  isNewest(object: number, index: number, location: number): StoredObject | undefined {
-    const stored = this.#objectsByNumber.get(object);
-    const cell = stored?.table.find(index) ?? NO_CELL;
-    return cell !== NO_CELL && this.#slab.location(cell) === location ? stored : undefined;
-  }
-
-  objectOf(number: number): StoredObject | undefined {
-    return this.#objectsByNumber.get(number);
-  }
-
   /** Stages a copy of a live record that stands at `from` in memory. False: no room. */
   relocate(object: StoredObject, index: PageIndex, from: Address): boolean {
-    let to = this.#stageForUpkeep();
+    if (!this.#hasBatchRoom()) return false;
+    const to = this.#records.begin(object, 'upkeep');
     if (to === undefined) return false;
-    if (object.namedIn !== this.#log.generation) to = this.#stageName(object, to);
     const cell = object.table.find(index);
     const word = this.#slab.word(cell);
     const bytes = storedBytesOf(word);
-    this.#kernel.relocate(from, to, bytes, this.#log.nextSequence(), this.#log.generation);
+    this.#records.copy(to, from, bytes);
     this.#stageStore(object, index, cell, payloadBytesOf(word), bytes, 0, word & ENTRY_LOST);
     return true;
   }
 
   /** Stages "this page is lost" in place of a record that cannot be read any more. False: no room. */
   markLost(object: StoredObject, index: PageIndex): boolean {
-    let to = this.#stageForUpkeep();
+    if (!this.#hasBatchRoom()) return false;
+    const to = this.#records.begin(object, 'upkeep');
     if (to === undefined) return false;
-    if (object.namedIn !== this.#log.generation) to = this.#stageName(object, to);
     const cell = object.table.find(index);
-    this.#writeHeader(to, RecordKind.pageLost, object.number, index, 0);
+    this.#records.lost(to, object, index);
     const growth = RECORD_HEADER_BYTES - storedBytesOf(this.#slab.word(cell));
     this.#stageStore(object, index, cell, 0, RECORD_HEADER_BYTES, growth, ENTRY_LOST);
     return true;
@@ -319,42 +282,26 @@ export class Engine {
 
   /** Stages a tombstone again. False: no room. */
   relocateTombstone(kind: number, object: number, index: number, count: number): boolean {
-    const to = this.#stageForUpkeep();
-    if (to === undefined) return false;
-    this.#writeHeader(to, kind, object, index, count);
-    this.segments.addTombstone(this.segments.slotOf(this.#log.advance(RECORD_HEADER_BYTES)), RECORD_HEADER_BYTES);
+    if (!this.#hasBatchRoom()) return false;
+    const location = this.#records.tombstone(kind, object, index, count);
+    if (location === undefined) return false;
+    this.segments.addTombstone(this.segments.slotOf(location), RECORD_HEADER_BYTES);
     return true;
   }
 
   /** Writes the object's name once more, behind all that was committed. False: no room. */
   commitName(object: StoredObject): boolean {
-    const to = this.#stageForUpkeep();
-    if (to === undefined) return false;
-    this.#stageName(object, to);
-    return this.#commitBatch();
+    object.namedIn = 0;
+    return this.#hasBatchRoom() && this.#records.begin(object, 'upkeep') !== undefined && this.#commitBatch();
   }
 
   commitUpkeep(): boolean {
     return this.#commitBatch();
   }
 
-  /** Every page whose record is in this segment. O(pages of the shard): for damage only. */
-  pagesIn(slot: SegmentSlot): { object: StoredObject; index: PageIndex }[] {
-    const found = [];
-    for (const object of this.#objectsByNumber.values()) {
-      for (let index = object.table.nextPresent(0, 2 ** 32); index < 2 ** 32;) {
-        if (this.segments.slotOf(this.#slab.location(object.table.find(index))) === slot) {
-          found.push({ object, index: pageIndex(index) });
-        }
-        index = object.table.nextPresent(index + 1, 2 ** 32);
-      }
-    }
-    return found;
-  }
-
-  #stageForUpkeep(): Address | undefined {
-    if ((this.#batch.isFull || !this.#log.hasStaging) && !this.#commitBatch()) return undefined;
-    return this.#log.stage('upkeep');
+  /** Upkeep's batches are as long as it likes: a full one is committed and another begun. */
+  #hasBatchRoom(): boolean {
+    return (!this.#batch.isFull && this.#log.hasStaging) || this.#commitBatch();
   }
 
   /** Before the first operation of a batch, make the room that a batch may need, while cleaning is still possible. */
@@ -381,44 +328,11 @@ export class Engine {
     this.#pend(object.pool, growth);
   }
 
-  /** Names the object in the segment that is open, so that each segment can be read alone. @returns the next address. */
-  #stageName(object: StoredObject, to: Address): Address {
-    const { view, bytes } = this.#kernel;
-    const poolName = object.pool.name;
-    const payloadBytes = 2 + poolName.length + object.name.length;
-    const payload = to + RECORD_HEADER_BYTES;
-    view.setUint16(payload, poolName.length, true);
-    bytes.set(poolName, payload + 2);
-    bytes.set(object.name, payload + 2 + poolName.length);
-    const size = recordBytes(payloadBytes);
-    bytes.fill(0, payload + payloadBytes, to + size);
-    const header = {
-      kind: RecordKind.name,
-      payloadBytes,
-      object: object.number,
-      index: object.pool.number,
-      sequence: this.#log.nextSequence(),
-      hashLow: this.#kernel.xxh3(address(payload), payloadBytes, 0),
-      hashHigh: this.#kernel.xxh3High(),
-    };
-    this.#kernel.sealHeader(to, header, this.#log.generation);
-    this.#log.advance(size);
-    object.namedIn = this.#log.generation;
-    return address(to + size);
-  }
-
+  /** Two segments are kept back for this. */
   #stageTombstone(kind: RecordKind, object: number, index: number, count: number): number {
-    const to = this.#log.stage('upkeep');
-    assert(to !== undefined, 'the reserve has room for a tombstone');
-    this.#writeHeader(to, kind, object, index, count);
-    return this.#log.advance(RECORD_HEADER_BYTES);
-  }
-
-  /** A record without payload. */
-  #writeHeader(to: Address, kind: number, object: number, index: number, hashLow: number): void {
-    const sequence = this.#log.nextSequence();
-    const header = { kind, payloadBytes: 0, object, index, sequence, hashLow, hashHigh: 0 };
-    this.#kernel.sealHeader(to, header, this.#log.generation);
+    const location = this.#records.tombstone(kind, object, index, count);
+    assert(location !== undefined, 'the reserve has room for a tombstone');
+    return location;
   }
 
   #pend(pool: StoredPool, growth: number): void {
@@ -436,15 +350,9 @@ export class Engine {
     return this.#slab.location(cell) === 0 ? 0 : storedBytesOf(word);
   }
 
-  #decode(
-    object: StoredObject,
-    index: PageIndex,
-    record: Address,
-    generation: number,
-    word: number,
-    to: Address,
-  ): GetOutcome {
-    const outcome = this.#kernel.decodePage(record, payloadBytesOf(word), to, object.number, index, generation);
+  /** `of` is the generation of the segment that the record belongs to. */
+  #decode(object: StoredObject, index: PageIndex, record: Address, of: number, word: number, to: Address): GetOutcome {
+    const outcome = this.#kernel.decodePage(record, payloadBytesOf(word), to, object.number, index, of);
     if (outcome === DecodeResult.done) return GetOutcome.hit;
     this.verifyFailures++;
     return GetOutcome.damaged;
@@ -472,63 +380,15 @@ export class Engine {
     const op = batch.op[at]!;
     if (op === Op.store) {
       assert(object !== undefined, 'a store has an object');
-      this.#store(object, index, location, batch.word[at]!);
+      this.#index.store(object, index, location, batch.word[at]!);
       return;
     }
     this.segments.addTombstone(this.segments.slotOf(location), RECORD_HEADER_BYTES);
-    if (op === Op.flushPage) this.#drop(object!, index);
-    else if (op === Op.flushRange) this.#dropRange(object!, index, index + batch.value[at]!);
-    else if (op === Op.flushObject) this.#dropRange(object!, 0, 2 ** 32);
-    else for (const each of batch.pools[at]!.objects) this.#dropRange(each, 0, 2 ** 32);
+    if (op === Op.flushPage) this.#index.drop(object!, index);
+    else if (op === Op.flushRange) this.#index.dropRange(object!, index, index + batch.value[at]!);
+    else if (op === Op.flushObject) this.#index.dropRange(object!, 0, INDEX_END);
+    else for (const each of batch.pools[at]!.objects) this.#index.dropRange(each, 0, INDEX_END);
     if (op === Op.flushPool) this.pools.delete(batch.pools[at]!);
-  }
-
-  #store(object: StoredObject, index: number, location: number, word: number): void {
-    const { pool } = object;
-    const cell = object.table.reach(index);
-    const old = this.#slab.location(cell);
-    if (old === 0) {
-      object.table.occupy(cell, location, word);
-      object.pages++;
-      pool.pages++;
-    } else {
-      this.#uncount(pool, old, this.#slab.word(cell));
-      this.#slab.set(cell, location, word);
-    }
-    const bytes = storedBytesOf(word);
-    this.segments.addLive(this.segments.slotOf(location), bytes);
-    pool.storedBytes += bytes;
-    if (isSameFilled(word)) pool.sameFilledPages++;
-  }
-
-  #drop(object: StoredObject, index: number): void {
-    const cell = object.table.find(index);
-    if (cell === NO_CELL) return;
-    const location = this.#slab.location(cell);
-    if (location === 0) {
-      // Stored and flushed by the same batch, and both failed or both done.
-      this.#slab.set(cell, 0, 0);
-      object.table.prune(index);
-      return;
-    }
-    this.#uncount(object.pool, location, this.#slab.word(cell));
-    object.table.vacate(index, cell);
-    object.pages--;
-    object.pool.pages--;
-  }
-
-  #dropRange(object: StoredObject, first: number, end: number): void {
-    for (let index = object.table.nextPresent(first, end); index < end;) {
-      this.#drop(object, index);
-      index = object.table.nextPresent(index + 1, end);
-    }
-  }
-
-  #uncount(pool: StoredPool, location: number, word: number): void {
-    const bytes = storedBytesOf(word);
-    this.segments.addLive(this.segments.slotOf(location), -bytes);
-    pool.storedBytes -= bytes;
-    if (isSameFilled(word)) pool.sameFilledPages--;
   }
 
   /** The batch failed: the page is what it was. */

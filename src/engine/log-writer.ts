@@ -9,7 +9,7 @@
  *
  * `commit` writes span after span, the header of a new segment before its records, so at every moment only the
  * newest segment lacks a seal, and recovery knows where a torn write can be. A commit that fails is undone on the
- * files too: the check words of its records are wiped, last record first (must hold 5).
+ * files too: the check words of its records are wiped, last record first.
  *
  * @hot `stage` and `advance` run once per record.
  */

@@ -12,12 +12,6 @@ const BATCH_BYTES_MAX: number = 384 * KIB;
 /** The reserve, the open segment, and something to clean. */
 const SEGMENTS_MIN = RESERVE_SEGMENTS + 4;
 
-/** 32-bit locations in units of 16 bytes. */
-export const ARENA_BYTES_MAX: number = 64 * 1024 * MIB;
-
-/** Below this the reserve would be most of the arena. */
-export const CAPACITY_BYTES_MIN: number = 8 * MIB;
-
 /** Each segment is a file and holds a descriptor. */
 const SEGMENTS_MAX = 16_384;
 
@@ -46,7 +40,7 @@ export function openEngine(
 ): { engine: Engine; recovered: RecoveredLog } {
   const recovered = recoverLog(kernel, files, options);
   refuseDamage(recovered);
-  const { segmentBytes, filesMax } = recovered.segments;
+  const { segmentBytes, filesMax } = recovered.index.segments;
   if (filesMax < SEGMENTS_MIN) {
     const needed = (SEGMENTS_MIN * segmentBytes) / MIB;
     throw new TmemError(

@@ -8,8 +8,7 @@
  *      └───────┴─────────┴──────┴───┴────────┴───────┴────────────────┴────────────────┴─────────────┘
  *
  * `check` covers the rest of the header and, as its seed, the generation of the segment: so the former life of a
- * reused segment, which a torn write leaves visible behind the tear, never reads as a record (design, section 3,
- * must hold 1). `hash` is of the page as the client gave it, not as stored: it also catches a codec's mistake.
+ * reused segment, which a torn write leaves visible behind the tear, never reads as a record. `hash` is of the page as the client gave it, not as stored: it also catches a codec's mistake.
  *
  * The header is built and checked in the kernel; here is what the rest of the engine reads of it.
  */

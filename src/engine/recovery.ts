@@ -4,9 +4,9 @@
  * Segments are replayed in the order of their generations, records in the order they stand, so the newest record of
  * a page, or the tombstone behind it, has the last word. Only the newest segment may lack its seal, and only where the
  * log was not closed: there it was being written, payloads are verified, and the first record that fails is where the
- * death tore it. Anywhere else a record that cannot be read is damage. What is damaged and known by its handle stays as a page that answers
- * "damaged"; where even the handle is unknown, an older copy of some page might now pass for its newest, so the
- * arena is refused rather than served.
+ * death tore it. Anywhere else a record that cannot be read is damage. What is damaged and known by its handle stays
+ * as a page that answers "damaged"; where even the handle is unknown, an older copy of some page might now pass for
+ * its newest, so the arena is refused rather than served.
  */
 import { TmemError } from '../base/errors.js';
 import { type Address, objectNumber, poolNumber, segmentSlot, type SegmentSlot } from '../base/ids.js';
@@ -15,9 +15,7 @@ import { PAGE_BYTES } from '../base/units.js';
 import { type Census, sameCensus, takeCensus } from './census.js';
 import type { Kernel } from './kernel.js';
 import type { ArenaId } from './log-writer.js';
-import { ENTRY_LOST, isSameFilled, storedBytesOf } from './page-entry.js';
-import { PageSlab } from './page-slab.js';
-import { NO_CELL } from './page-table.js';
+import { ENTRY_LOST } from './page-entry.js';
 import { isPageKind, isTombstone, RECORD_HEADER_BYTES, RecordField, RecordKind, sequenceAt } from './record.js';
 import {
   FORMAT_VERSION,
@@ -29,7 +27,8 @@ import {
 } from './segment-header.js';
 import { SegmentReader } from './segment-reader.js';
 import { SegmentTable } from './segment-table.js';
-import { StoredObject, StoredPool } from './stored-object.js';
+import { INDEX_END, StoreIndex } from './store-index.js';
+import { type StoredObject, StoredPool } from './stored-object.js';
 
 /** Sequence numbers left out at each start: what a torn batch may have used and nobody can read any more. */
 const SEQUENCE_GAP = 2 ** 20;
@@ -43,9 +42,7 @@ export interface Damage {
 }
 
 export interface RecoveredLog {
-  readonly segments: SegmentTable;
-  readonly slab: PageSlab;
-  readonly objects: Map<number, StoredObject>;
+  readonly index: StoreIndex;
   readonly nextObject: number;
   readonly nextPool: number;
   readonly sequence: number;
@@ -88,13 +85,11 @@ class Recovery {
   readonly #options: RecoveryOptions;
   readonly #reader: SegmentReader;
   readonly #scratch: Address;
-  readonly #slab = new PageSlab();
-  readonly #objects = new Map<number, StoredObject>();
   readonly #pools = new Map<number, StoredPool>();
   /** Page records whose object has not been named yet: by a damaged name, so there is nearly never one. */
   readonly #nameless = new Set<number>();
   readonly #damage: Damage[] = [];
-  #segments: SegmentTable | undefined;
+  #index: StoreIndex | undefined;
   #arena: ArenaId;
   #sequence = 0;
   #nextObject = 1;
@@ -118,23 +113,19 @@ class Recovery {
     const marked = found.filter(({ closed }) => closed !== undefined);
     this.#expect(marked, found);
     for (const segment of found) this.#replay(segment, segment === found.at(-1) && marked.length === 0);
+    const index = this.#index!;
     let pages = 0;
-    for (const object of this.#objects.values()) {
+    for (const object of index.objects.values()) {
       // An object that lost its last page has disappeared (R37).
-      if (object.pages === 0) {
-        this.#objects.delete(object.number);
-        object.pool.objects.delete(object);
-      }
+      if (object.pages === 0) index.remove(object);
       pages += object.pages;
     }
     for (const number of this.#nameless) {
-      const pool = this.#objects.get(number)?.pool;
+      const pool = index.objects.get(number)?.pool;
       if (pool?.number === NAMELESS_POOL) this.#report(0, 0, `the name of object ${number} cannot be read`);
     }
     return {
-      segments: this.#segments!,
-      slab: this.#slab,
-      objects: this.#objects,
+      index,
       nextObject: this.#nextObject,
       nextPool: this.#nextPool,
       sequence: this.#sequence + SEQUENCE_GAP,
@@ -162,7 +153,8 @@ class Recovery {
     if (first?.what === 'header') this.#arena = { low: first.header.arenaLow, high: first.header.arenaHigh };
     const filesMax = Math.floor(this.#options.capacityBytes / segmentBytes);
     const slots = Math.max(filesMax, (files.at(-1)?.slot ?? 0) + 1);
-    const segments = (this.#segments = new SegmentTable(segmentBytes, filesMax, slots));
+    const segments = new SegmentTable(segmentBytes, filesMax, slots);
+    this.#index = new StoreIndex(segments);
 
     const found: Found[] = [];
     for (const { slot, bytes, reading } of readings) {
@@ -225,8 +217,9 @@ class Recovery {
   /** A file that was being made, or given back, when the process died. */
   #discard(slot: SegmentSlot): void {
     if (this.#options.readOnly === true) return;
-    this.#segments!.addLeaving(slot);
-    this.#files.remove(slot, () => this.#segments!.gone(slot));
+    const { segments } = this.#index!;
+    segments.addLeaving(slot);
+    this.#files.remove(slot, () => segments.gone(slot));
   }
 
   #replay({ slot, generation }: Found, mayBeTorn: boolean): void {
@@ -234,7 +227,7 @@ class Recovery {
     this.#sequence = Math.max(this.#sequence, generation);
     reader.open(slot, generation);
     // Decided at the end; until then the segment counts as sealed, so that its sums can be kept.
-    this.#segments!.addSealed(slot, generation);
+    this.#index!.segments.addSealed(slot, generation);
     for (;;) {
       while (reader.next()) {
         if (mayBeTorn && !this.#payloadHolds() && !reader.goesOn()) return this.#tear(slot, generation);
@@ -265,7 +258,7 @@ class Recovery {
 
   #leaveOpen(slot: SegmentSlot, generation: number, end: number): void {
     this.#open = { slot, generation, end };
-    this.#segments!.reopen(slot);
+    this.#index!.segments.reopen(slot);
   }
 
   #payloadHolds(): boolean {
@@ -285,30 +278,18 @@ class Recovery {
   }
 
   #store(number: number, index: number, slot: SegmentSlot, offset: number): void {
-    const object = this.#objects.get(number) ?? this.#nameLater(number);
-    const segments = this.#segments!;
-    const { kind, payloadBytes, bytes } = this.#reader;
+    const { segments, objects } = this.#index!;
+    const object = objects.get(number) ?? this.#nameLater(number);
+    const { kind, payloadBytes } = this.#reader;
     const word = kind === RecordKind.pageLost ? ENTRY_LOST : payloadBytes;
-    const location = segments.locationOf(slot, offset);
-    const cell = object.table.reach(index);
-    if (this.#slab.location(cell) === 0) {
-      object.table.occupy(cell, location, word);
-      object.pages++;
-      object.pool.pages++;
-    } else {
-      this.#uncount(object.pool, cell);
-      this.#slab.set(cell, location, word);
-    }
-    segments.addLive(slot, bytes);
-    object.pool.storedBytes += bytes;
-    if (isSameFilled(word)) object.pool.sameFilledPages++;
+    this.#index!.store(object, index, segments.locationOf(slot, offset), word);
   }
 
   #name(generation: number, number: number, poolNo: number): void {
     this.#nextObject = Math.max(this.#nextObject, number + 1);
     this.#nextPool = Math.max(this.#nextPool, poolNo + 1);
     if (!this.#payloadHolds()) return;
-    const known = this.#objects.get(number);
+    const known = this.#index!.objects.get(number);
     if (known !== undefined && known.pool.number !== NAMELESS_POOL) {
       known.namedIn = generation;
       return;
@@ -324,51 +305,27 @@ class Recovery {
       this.#pools.set(poolNo, pool);
     }
     const name = bytes.slice(split, payload + payloadBytes);
-    const object = known ?? new StoredObject(objectNumber(number), pool, name, this.#slab);
-    if (known !== undefined) known.identify(pool, name);
+    known?.identify(pool, name);
+    const object = known ?? this.#index!.add(objectNumber(number), pool, name);
     object.namedIn = generation;
-    pool.objects.add(object);
-    this.#objects.set(number, object);
   }
 
   #flush(kind: number, slot: SegmentSlot, number: number, index: number): void {
-    this.#segments!.addTombstone(slot, RECORD_HEADER_BYTES);
+    this.#index!.segments.addTombstone(slot, RECORD_HEADER_BYTES);
     if (kind === RecordKind.flushPool) {
       this.#nextPool = Math.max(this.#nextPool, number + 1);
-      for (const object of this.#pools.get(number)?.objects ?? []) this.#drop(object, 0, 2 ** 32);
+      for (const object of this.#pools.get(number)?.objects ?? []) this.#index!.dropRange(object, 0, INDEX_END);
       return;
     }
     this.#nextObject = Math.max(this.#nextObject, number + 1);
-    const object = this.#objects.get(number);
+    const object = this.#index!.objects.get(number);
     if (object === undefined) return;
-    if (kind === RecordKind.flushPage) this.#drop(object, index, index + 1);
-    else if (kind === RecordKind.flushObject) this.#drop(object, 0, 2 ** 32);
+    if (kind === RecordKind.flushPage) this.#index!.drop(object, index);
+    else if (kind === RecordKind.flushObject) this.#index!.dropRange(object, 0, INDEX_END);
     else {
       const count = this.#kernel.view.getUint32(this.#reader.record + RecordField.hash, true);
-      this.#drop(object, index, index + count);
+      this.#index!.dropRange(object, index, index + count);
     }
-  }
-
-  #drop(object: StoredObject, first: number, end: number): void {
-    for (let index = object.table.nextPresent(first, end); index < end;) {
-      const cell = object.table.find(index);
-      if (cell !== NO_CELL) {
-        this.#uncount(object.pool, cell);
-        object.table.vacate(index, cell);
-        object.pages--;
-        object.pool.pages--;
-      }
-      index = object.table.nextPresent(index + 1, end);
-    }
-  }
-
-  #uncount(pool: StoredPool, cell: number): void {
-    const segments = this.#segments!;
-    const word = this.#slab.word(cell);
-    const bytes = storedBytesOf(word);
-    segments.addLive(segments.slotOf(this.#slab.location(cell)), -bytes);
-    pool.storedBytes -= bytes;
-    if (isSameFilled(word)) pool.sameFilledPages--;
   }
 
   /** An object whose pages come before its name does: the name record in this segment is damaged. */
@@ -376,9 +333,7 @@ class Recovery {
     this.#nextObject = Math.max(this.#nextObject, number + 1);
     this.#nameless.add(number);
     const pool = new StoredPool(poolNumber(NAMELESS_POOL), new Uint8Array());
-    const object = new StoredObject(objectNumber(number), pool, new Uint8Array(), this.#slab);
-    this.#objects.set(number, object);
-    return object;
+    return this.#index!.add(objectNumber(number), pool, new Uint8Array());
   }
 
   #writeRepaired(slot: SegmentSlot, offset: number): void {

@@ -37,6 +37,7 @@ export class SegmentTable {
     this.filesMax = filesMax;
     this.#unitShift = Math.log2(unitsOf(segmentBytes));
     assert(Number.isInteger(this.#unitShift), 'segments are a power of two');
+    assert(slots * unitsOf(segmentBytes) <= 2 ** 32, 'locations are 32 bits');
     this.#state = new Uint8Array(slots);
     this.#live = new Uint32Array(slots);
     this.#tombstones = new Uint32Array(slots);
@@ -207,6 +208,14 @@ export class SegmentTable {
       }
     }
     return best === -1 ? undefined : segmentSlot(best);
+  }
+
+  /** Segments that have records, in the order of their slots. */
+  *used(): Generator<SegmentSlot> {
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
+      const state = this.#state[slot];
+      if (state === SegmentState.sealed || state === SegmentState.open) yield segmentSlot(slot);
+    }
   }
 
   /** The sealed segment that was opened first. O(slots). */

@@ -5,16 +5,17 @@
  * Cleaning is paid as it goes. Once the arena is as large as its live bytes and the slack allow, every batch first
  * reclaims as many bytes as the one before it has written, in steps of 128 KiB, so no request waits for a whole segment.
  */
-import { systemCode } from '../base/errors.js';
+import { systemCode, TmemError } from '../base/errors.js';
 import type { SegmentFiles } from '../base/segment-files.js';
+import { MIB } from '../base/units.js';
 import type { Cleaner } from './cleaner.js';
 import { type LogWriter, RESERVE_SEGMENTS, STAGE_BYTES, type StagingUse } from './log-writer.js';
 import { READ_BYTES } from './segment-reader.js';
 import type { SegmentTable } from './segment-table.js';
 
 /**
- * Waste allowed under load, of the live bytes: a quarter, less what rounding up to whole segments adds. Greedy cleaning under uniform overwrites moves 1.75 records for each
- * put at 25 %, 3.2 at 15 %, 5.2 at 10 % (design, section 3).
+ * Waste allowed under load, of the live bytes: a quarter, less what rounding up to whole segments adds. Greedy cleaning
+ * under uniform overwrites moves 1.75 records for each put at 25 %, 3.2 at 15 %, 5.2 at 10 %.
  */
 export const LOAD_SLACK = 0.24;
 
@@ -71,12 +72,17 @@ export class Space {
     return true;
   }
 
-  /** At start: the segments that tombstones and cleaning rely on. @returns whether they are all there. */
-  fillReserve(cleaner: Cleaner): boolean {
+  /** At start: makes the segments that tombstones and cleaning rely on. @throws TmemError E_ARENA_FULL */
+  fillReserve(cleaner: Cleaner): void {
     for (let steps = this.#stepsMax(); steps > 0 && this.#segments.freeFiles < RESERVE_SEGMENTS; steps--) {
       if (!this.makeFree('upkeep') && !cleaner.step()) break;
     }
-    return this.#segments.freeFiles >= RESERVE_SEGMENTS;
+    if (this.#segments.freeFiles >= RESERVE_SEGMENTS) return;
+    const needed = (RESERVE_SEGMENTS * this.#segments.segmentBytes) / MIB;
+    throw new TmemError(
+      'E_ARENA_FULL',
+      `the arena cannot grow by the ${needed} MiB it keeps in reserve: free memory on its file system, or raise the capacity`,
+    );
   }
 
   /** Cleans what the last batch owes, and more if the next one might find no room. */

@@ -49,6 +49,7 @@ export class StoredObject {
     pool.pages += this.pool.pages;
     pool.sameFilledPages += this.pool.sameFilledPages;
     pool.storedBytes += this.pool.storedBytes;
+    pool.objects.add(this);
     this.pool = pool;
     this.name = name;
   }

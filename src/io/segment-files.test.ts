@@ -167,7 +167,7 @@ test('crashing: a fault is a system error, and may have had any part of its effe
   const files = new CrashingSegmentFiles(disk, seededPrng(3), Infinity, 2);
   const codes = new Set<string | undefined>();
   for (let write = 0; write < 100; write++) codes.add(codeOf(() => files.write(ONE, 0, Buffer.alloc(10), 0, 10)));
-  assert.deepEqual([...codes].toSorted(), ['EIO', 'ENOSPC', undefined]);
+  assert.deepEqual(codes, new Set(['EIO', 'ENOSPC', undefined]));
 });
 
 function readAll(files: SegmentFiles, slot: typeof ONE): Buffer {

@@ -30,6 +30,9 @@ const KERNEL_BYTES: number = 4 * MIB;
 /** Maintenance may take this long of a turn; a request that waits for it hardly notices. */
 const MAINTAIN_US = 3000;
 
+/** What a request may have to wait for while the arena is cleaned because nobody asked anything. */
+const SLICE_US = 300;
+
 /** Turns without a write before the arena is cleaned further than load allows: half a second. */
 const QUIET_TURNS = 10;
 
@@ -64,7 +67,12 @@ class OpenedShard implements Shard {
   readonly #scratch: Address;
   readonly #exports = new Map<string, ServedExport>();
   #writtenBytes = 0;
+  #lastRequests = 0;
+  /** Turns without a write; turns without any request. */
   #quietTurns = 0;
+  #idleTurns = 0;
+  #isCleaning = false;
+  #isStopped = false;
 
   constructor(kernel: Kernel, files: RealSegmentFiles, options: ShardOptions, log: ShardLog) {
     const startUs = systemClock.nowUs();
@@ -128,18 +136,58 @@ class OpenedShard implements Shard {
     this.#tmem.client(guest).capBytes = capBytes ?? Infinity;
   }
 
+  /**
+   * Under load cleaning is paid by the puts themselves, and only surplus files go back. When nothing is written any
+   * more the arena is cleaned further: a little at a time while there are reads, all at once when nobody asks.
+   */
   maintain(): void {
     const { writtenBytes } = this.#engine;
-    this.#quietTurns = writtenBytes === this.#writtenBytes ? this.#quietTurns + 1 : 0;
-    const slack = this.#quietTurns < QUIET_TURNS ? LOAD_SLACK : IDLE_SLACK;
-    const untilUs = systemClock.nowUs() + MAINTAIN_US;
-    // Under load cleaning is paid by the puts themselves; here only surplus files go back.
-    while (this.#engine.maintain(slack, slack === IDLE_SLACK) && systemClock.nowUs() < untilUs);
-    this.#writtenBytes = this.#quietTurns < QUIET_TURNS ? writtenBytes : this.#engine.writtenBytes;
+    const requests = this.#requests();
+    const wrote = writtenBytes !== this.#writtenBytes;
+    this.#quietTurns = wrote ? 0 : this.#quietTurns + 1;
+    this.#idleTurns = wrote || requests !== this.#lastRequests ? 0 : this.#idleTurns + 1;
+    this.#lastRequests = requests;
+    const isQuiet = this.#quietTurns >= QUIET_TURNS;
+    if (this.#idleTurns >= QUIET_TURNS) this.#cleanWhileIdle();
+    else this.#maintainFor(MAINTAIN_US, isQuiet);
+    this.#writtenBytes = isQuiet ? this.#engine.writtenBytes : writtenBytes;
+  }
+
+  /** One short slice a turn of the event loop, so that a request that comes after all waits for one of them. */
+  #cleanWhileIdle(): void {
+    if (this.#isCleaning) return;
+    this.#isCleaning = true;
+    const slice = (): void => {
+      const more = !this.#isStopped && this.#requests() === this.#lastRequests && this.#maintainFor(SLICE_US, true);
+      this.#writtenBytes = this.#engine.writtenBytes;
+      if (more) setImmediate(slice);
+      else this.#isCleaning = false;
+    };
+    slice();
+  }
+
+  /** @returns whether there is more to do */
+  #maintainFor(us: number, cleans: boolean): boolean {
+    const untilUs = systemClock.nowUs() + us;
+    let more = true;
+    while (more && systemClock.nowUs() < untilUs) {
+      more = this.#engine.maintain(cleans ? IDLE_SLACK : LOAD_SLACK, cleans);
+    }
+    return more;
+  }
+
+  #requests(): number {
+    let sum = 0;
+    for (const { spec } of this.#exports.values()) {
+      const counters = this.#server.counters(exportName(spec));
+      if (counters !== undefined) sum += counters.reads + counters.writes + counters.trims;
+    }
+    return sum;
   }
 
   async stop(): Promise<void> {
     await this.#server.close();
+    this.#isStopped = true;
     this.#tmem.commit();
     this.#engine.close();
   }
@@ -147,6 +195,7 @@ class OpenedShard implements Shard {
   /** Opening failed half-way: clients, if there are any yet, see a lost connection and nothing worse. */
   async abandon(): Promise<void> {
     await this.#server.close(0);
+    this.#isStopped = true;
     this.#engine.close();
   }
 

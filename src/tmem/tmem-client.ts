@@ -2,7 +2,7 @@ import type { TmemPool } from './tmem-pool.js';
 
 /**
  * One guest, as tmem sees it: owner of pools, of a cap, of statistics. It appears with its first operation (R5) and
- * dies only when the host administrator says so (R9; must hold 9).
+ * dies only when the host administrator says so (R9).
  */
 export class TmemClient {
   readonly name: string;

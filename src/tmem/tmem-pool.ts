@@ -91,7 +91,7 @@ export class TmemPool {
 
   /**
    * As put, but all or nothing: refused, it answers `noSpace` and the old page stays. For block faces, whose clients
-   * never agreed to lose a page because another one was written (design, section 3, must hold 6).
+   * never agreed to lose a page because another one was written.
    */
   replace(id: ObjectId, index: PageIndex, from: Address): TmemStatus {
     return this.#store(id, index, from) ? TmemStatus.done : TmemStatus.noSpace;

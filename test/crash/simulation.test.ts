@@ -17,7 +17,7 @@ test(`no page that was acknowledged is lost, stale or another's, whenever the st
     try {
       simulate(seed, counts);
     } catch (error) {
-      throw new Error(`seed ${seed}: TMEM_SEED=${seed} TMEM_SEEDS=1 npm run test:crash`, { cause: error });
+      throw new Error(`seed ${seed}: TMEM_SEED=${seed} TMEM_SEEDS=1 node scripts/test.mjs crash`, { cause: error });
     }
   }
   console.log(JSON.stringify({ seeds: SEEDS, ...counts }));

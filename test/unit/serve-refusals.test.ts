@@ -36,6 +36,7 @@ for (const [what, args, message] of [
   ['an unknown option', ['--capcity', '1G'], /unknown option '--capcity' \(Did you mean --capacity\?\)/],
   ['a decimal size', ['--capacity', '2GB'], /argument '2GB' is invalid\. It is not a size: write "2GiB"/],
   ['a size too small', ['--capacity', '4096'], /needs at least 8 MiB/],
+  ['a size too large', ['--capacity', '65G'], /at most 64 GiB/],
   ['a bad address', ['--http', '7070'], /argument '7070' is invalid/],
   ['a bad level', ['--log-level', 'loud'], /argument 'loud' is invalid/],
   ['an argument too many', ['extra'], /too many arguments/],

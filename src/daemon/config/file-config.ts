@@ -10,7 +10,8 @@ import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { TmemError } from '../../base/errors.js';
 import { EXPORT_NAME, EXPORT_NAME_RULE, GUEST_NAME, GUEST_NAME_RULE } from '../../base/names.js';
-import { CAPACITY_BYTES_MIN, EXPORT_BYTES_MAX, type LogLevel } from '../../base/shard-port.js';
+import { capacityProblem } from '../../base/capacity.js';
+import { EXPORT_BYTES_MAX, type LogLevel } from '../../base/shard-port.js';
 import { formatSize, parseSize } from '../../base/size.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import { type HttpAddress, parseHttpAddress } from './http-address.js';
@@ -92,9 +93,8 @@ const size = checked(readSize);
 
 const capacity = checked((value) => {
   const parsed = readSize(value);
-  if ('value' in parsed && parsed.value < CAPACITY_BYTES_MIN)
-    return { problem: `too little: the arena needs at least ${formatSize(CAPACITY_BYTES_MIN)}` };
-  return parsed;
+  const problem = 'value' in parsed ? capacityProblem(parsed.value) : undefined;
+  return problem === undefined ? parsed : { problem };
 });
 
 const swapSize = checked((value) => {

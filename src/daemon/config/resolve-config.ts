@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { systemCode, TmemError } from '../../base/errors.js';
-import { CAPACITY_BYTES_MIN } from '../../base/shard-port.js';
+import { CAPACITY_BYTES_MAX, CAPACITY_BYTES_MIN } from '../../base/capacity.js';
 import { formatSize } from '../../base/size.js';
 import type { Warning } from '../../base/status.js';
 import { GIB, MIB } from '../../base/units.js';
@@ -173,7 +173,7 @@ function chooseCapacity(
     return named;
   }
   const memoryBytes = machine.memAvailableBytes() + (arena.fs === 'tmpfs' ? ownBytes : 0);
-  const bytes = Math.min(memoryBytes / 2, grantedBytes * FILE_SYSTEM_SHARE);
+  const bytes = Math.min(memoryBytes / 2, grantedBytes * FILE_SYSTEM_SHARE, CAPACITY_BYTES_MAX);
   if (bytes < CAPACITY_BYTES_MIN)
     throw new TmemError(
       'E_ARENA_FULL',

@@ -1,0 +1,83 @@
+/**
+ * Builds records at the end of the log. They are staged: `LogWriter.advance` takes them into the batch, and until then
+ * a record that was built and found too large is simply built over.
+ *
+ * @hot `begin` and `page` run once per put.
+ */
+import { assert } from '../base/assert.js';
+import { address, type Address, type PageIndex } from '../base/ids.js';
+import type { Kernel } from './kernel.js';
+import type { LogWriter, StagingUse } from './log-writer.js';
+import { RECORD_HEADER_BYTES, recordBytes, RecordKind } from './record.js';
+import type { StoredObject } from './stored-object.js';
+
+export class RecordWriter {
+  readonly #kernel: Kernel;
+  readonly #log: LogWriter;
+
+  constructor(kernel: Kernel, log: LogWriter) {
+    this.#kernel = kernel;
+    this.#log = log;
+  }
+
+  /** Where the object's next record is to be built, behind its name if the segment lacks that; undefined: no room. */
+  begin(object: StoredObject, use: StagingUse): Address | undefined {
+    const to = this.#log.stage(use);
+    if (to === undefined || object.namedIn === this.#log.generation) return to;
+    return this.#name(object, to);
+  }
+
+  /** @returns bytes of payload */
+  page(to: Address, object: StoredObject, index: PageIndex, from: Address): number {
+    return this.#kernel.encodePage(from, to, object.number, index, this.#log.nextSequence(), this.#log.generation);
+  }
+
+  /** The record at `from` again, `bytes` long with its padding. */
+  copy(to: Address, from: Address, bytes: number): void {
+    this.#kernel.relocate(from, to, bytes, this.#log.nextSequence(), this.#log.generation);
+  }
+
+  lost(to: Address, object: StoredObject, index: PageIndex): void {
+    this.#header(to, RecordKind.pageLost, object.number, index, 0);
+  }
+
+  /** Built and taken. @returns its location; undefined: no room */
+  tombstone(kind: number, number: number, index: number, count: number): number | undefined {
+    const to = this.#log.stage('upkeep');
+    if (to === undefined) return undefined;
+    this.#header(to, kind, number, index, count);
+    return this.#log.advance(RECORD_HEADER_BYTES);
+  }
+
+  /** Names the object in the open segment, so that each segment can be read alone. @returns the next address */
+  #name(object: StoredObject, to: Address): Address {
+    const { view, bytes } = this.#kernel;
+    const poolName = object.pool.name;
+    const payloadBytes = 2 + poolName.length + object.name.length;
+    const payload = address(to + RECORD_HEADER_BYTES);
+    view.setUint16(payload, poolName.length, true);
+    bytes.set(poolName, payload + 2);
+    bytes.set(object.name, payload + 2 + poolName.length);
+    const header = {
+      kind: RecordKind.name,
+      payloadBytes,
+      object: object.number,
+      index: object.pool.number,
+      sequence: this.#log.nextSequence(),
+      hashLow: this.#kernel.xxh3(payload, payloadBytes, 0),
+      hashHigh: this.#kernel.xxh3High(),
+    };
+    this.#kernel.sealHeader(to, header, this.#log.generation);
+    this.#log.advance(recordBytes(payloadBytes));
+    object.namedIn = this.#log.generation;
+    return address(to + recordBytes(payloadBytes));
+  }
+
+  /** A record without payload. */
+  #header(to: Address, kind: number, object: number, index: number, hashLow: number): void {
+    assert(this.#log.generation > 0, 'a segment is open');
+    const sequence = this.#log.nextSequence();
+    const header = { kind, payloadBytes: 0, object, index, sequence, hashLow, hashHigh: 0 };
+    this.#kernel.sealHeader(to, header, this.#log.generation);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Which pages are stored and where each one's newest record is, with all the sums that follow from it: live bytes of
+ * segments, pages and bytes of pools. Recovery fills it, the engine keeps it; both change it here and nowhere else.
+ */
+import { type ObjectNumber, type PageIndex, pageIndex, type SegmentSlot } from '../base/ids.js';
+import { isSameFilled, storedBytesOf } from './page-entry.js';
+import { PageSlab } from './page-slab.js';
+import { NO_CELL } from './page-table.js';
+import type { SegmentTable } from './segment-table.js';
+import { StoredObject, type StoredPool } from './stored-object.js';
+
+/** Behind the last index of every object. */
+export const INDEX_END: number = 2 ** 32;
+
+export class StoreIndex {
+  readonly slab: PageSlab = new PageSlab();
+  readonly segments: SegmentTable;
+  readonly objects: Map<number, StoredObject> = new Map();
+
+  constructor(segments: SegmentTable) {
+    this.segments = segments;
+  }
+
+  add(number: ObjectNumber, pool: StoredPool, name: Uint8Array): StoredObject {
+    const object = new StoredObject(number, pool, name, this.slab);
+    this.objects.set(object.number, object);
+    pool.objects.add(object);
+    return object;
+  }
+
+  /** The object must have no pages. */
+  remove(object: StoredObject): void {
+    this.objects.delete(object.number);
+    object.pool.objects.delete(object);
+  }
+
+  /** The page's newest record is at `location`. */
+  store(object: StoredObject, index: number, location: number, word: number): void {
+    const { pool } = object;
+    const cell = object.table.reach(index);
+    const old = this.slab.location(cell);
+    if (old === 0) {
+      object.table.occupy(cell, location, word);
+      object.pages++;
+      pool.pages++;
+    } else {
+      this.#uncount(pool, old, this.slab.word(cell));
+      this.slab.set(cell, location, word);
+    }
+    const bytes = storedBytesOf(word);
+    this.segments.addLive(this.segments.slotOf(location), bytes);
+    pool.storedBytes += bytes;
+    if (isSameFilled(word)) pool.sameFilledPages++;
+  }
+
+  /** The page is not stored any more. */
+  drop(object: StoredObject, index: number): void {
+    const cell = object.table.find(index);
+    if (cell === NO_CELL) return;
+    const location = this.slab.location(cell);
+    if (location === 0) {
+      // Stored and flushed by one batch: what marked it as pending goes too.
+      this.slab.set(cell, 0, 0);
+      object.table.prune(index);
+      return;
+    }
+    this.#uncount(object.pool, location, this.slab.word(cell));
+    object.table.vacate(index, cell);
+    object.pages--;
+    object.pool.pages--;
+  }
+
+  /** Pages `[first, end)`. O(pages stored there). */
+  dropRange(object: StoredObject, first: number, end: number): void {
+    for (let index = object.table.nextPresent(first, end); index < end;) {
+      this.drop(object, index);
+      index = object.table.nextPresent(index + 1, end);
+    }
+  }
+
+  /** The object whose page `index` has its newest record at `location`; undefined if that record is superseded. */
+  objectWithNewest(number: number, index: number, location: number): StoredObject | undefined {
+    const object = this.objects.get(number);
+    const cell = object?.table.find(index) ?? NO_CELL;
+    return cell !== NO_CELL && this.slab.location(cell) === location ? object : undefined;
+  }
+
+  /** Every page that is stored, with its entry. O(pages). */
+  *pages(): Generator<{ object: StoredObject; index: PageIndex; location: number; word: number }> {
+    for (const object of this.objects.values()) {
+      for (let index = object.table.nextPresent(0, INDEX_END); index < INDEX_END;) {
+        const cell = object.table.find(index);
+        yield { object, index: pageIndex(index), location: this.slab.location(cell), word: this.slab.word(cell) };
+        index = object.table.nextPresent(index + 1, INDEX_END);
+      }
+    }
+  }
+
+  /** Every page whose record is in this segment. O(pages of the shard): for damage only. */
+  pagesIn(slot: SegmentSlot): { object: StoredObject; index: PageIndex }[] {
+    return [...this.pages()].filter(({ location }) => this.segments.slotOf(location) === slot);
+  }
+
+  #uncount(pool: StoredPool, location: number, word: number): void {
+    const bytes = storedBytesOf(word);
+    this.segments.addLive(this.segments.slotOf(location), -bytes);
+    pool.storedBytes -= bytes;
+    if (isSameFilled(word)) pool.sameFilledPages--;
+  }
+}
