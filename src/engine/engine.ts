@@ -292,7 +292,10 @@ export class Engine {
   /** Writes the object's name once more, behind all that was committed. False: no room. */
   commitName(object: StoredObject): boolean {
     object.namedIn = 0;
-    return this.#hasBatchRoom() && this.#records.begin(object, 'upkeep') !== undefined && this.#commitBatch();
+    if (!this.#hasBatchRoom() || this.#records.begin(object, 'upkeep') === undefined) return false;
+    if (this.#commitBatch()) return true;
+    object.namedIn = 0;
+    return false;
   }
 
   commitUpkeep(): boolean {
