@@ -362,6 +362,7 @@ export class Engine {
     const batch = this.#batch;
     if (batch.length === 0 && this.#log.stagedBytes === 0) return true;
     const written = this.#log.commit();
+    this.#records.settle(written);
     for (let at = 0; at < batch.length; at++) {
       batch.pools[at]!.pendingBytes = 0;
       if (written) this.#apply(at);
@@ -396,8 +397,6 @@ export class Engine {
     const object = this.#batch.objects[at];
     const op = this.#batch.op[at];
     if (object === undefined) return;
-    // Its name may have gone with the batch.
-    object.namedIn = 0;
     if (op !== Op.store && op !== Op.flushPage) return;
     const index = this.#batch.index[at]!;
     const cell = object.table.find(index);

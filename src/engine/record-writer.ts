@@ -14,6 +14,8 @@ import type { StoredObject } from './stored-object.js';
 export class RecordWriter {
   readonly #kernel: Kernel;
   readonly #log: LogWriter;
+  /** Objects named in the batch that is staged. */
+  readonly #named: StoredObject[] = [];
 
   constructor(kernel: Kernel, log: LogWriter) {
     this.#kernel = kernel;
@@ -25,6 +27,12 @@ export class RecordWriter {
     const to = this.#log.stage(use);
     if (to === undefined || object.namedIn === this.#log.generation) return to;
     return this.#name(object, to);
+  }
+
+  /** The batch is written or undone: names that were undone must be written again. */
+  settle(written: boolean): void {
+    if (!written) for (const object of this.#named) object.namedIn = 0;
+    this.#named.length = 0;
   }
 
   /** @returns bytes of payload */
@@ -70,6 +78,7 @@ export class RecordWriter {
     this.#kernel.sealHeader(to, header, this.#log.generation);
     this.#log.advance(recordBytes(payloadBytes));
     object.namedIn = this.#log.generation;
+    this.#named.push(object);
     return address(to + recordBytes(payloadBytes));
   }
 
