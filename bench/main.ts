@@ -7,14 +7,16 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { needs } from '../test/support/needs.js';
 import type { Bench, Scale } from './bench.js';
+import { codecBench } from './codec.bench.js';
 import { engineBench } from './engine.bench.js';
+import { fairnessBench } from './fairness.bench.js';
 import { machineLine, thisMachine } from './machine.js';
 import { memoryBench } from './memory.bench.js';
 import { nbdBench } from './nbd.bench.js';
 import { recoveryBench } from './recovery.bench.js';
 import { type BenchReport, judged, missed, reportText } from './report.js';
 
-const BENCHES: readonly Bench[] = [engineBench, nbdBench, memoryBench, recoveryBench];
+const BENCHES: readonly Bench[] = [codecBench, engineBench, nbdBench, memoryBench, recoveryBench, fairnessBench];
 
 process.exitCode = await main();
 

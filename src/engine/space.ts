@@ -139,9 +139,10 @@ export class Space {
     return 8 * Math.ceil(this.#segments.segmentBytes / READ_BYTES + 1);
   }
 
+  /** Early enough that cleaning can open a segment and leave one for puts, which then need not wait for a whole victim. */
   #isPressed(): boolean {
     return (
-      this.#segments.freeFiles <= RESERVE_SEGMENTS + 1 &&
+      this.#segments.freeFiles <= RESERVE_SEGMENTS + 2 &&
       this.#segments.files >= Math.min(this.#segments.filesMax, this.#filesWanted(LOAD_SLACK))
     );
   }

@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { PAGE_BYTES } from '../src/base/units.js';
+import { type Bench, type BenchRun, median, type Scale } from './bench.js';
+import { corpusFile } from './corpus.js';
+import { NbdLoad } from './peers/nbd-load.js';
+import { startTmem } from './peers/nbd-servers.js';
+import { PROJECT_FOLDER } from './project-files.js';
+
+/**
+ * A modest client reads a page at a time; beside it another connection writes 2 MiB at depth 16, without end. Rounds
+ * with and without it alternate, and the ratio is the median of neighbouring rounds.
+ */
+export const fairnessBench: Bench = {
+  name: 'fairness',
+  question: 'How much longer does a modest client wait beside one without manners?',
+  needs: ['gcc'],
+  floors: { 'p99 of reads at depth 1, alone = 1': { atMost: 3 } },
+  run,
+};
+
+const SPAN_PAGES = 8192;
+const SLICE_US = 400_000;
+const ROUNDS: Readonly<Record<Scale, number>> = { full: 15, quick: 5 };
+
+async function run(scale: Scale): Promise<BenchRun> {
+  const server = await startTmem({ diskBytes: 2 * SPAN_PAGES * PAGE_BYTES });
+  try {
+    await using load = new NbdLoad({ corpus: corpusFile(), spanPages: SPAN_PAGES, sockets: [server.socket] });
+    await load.fill(0, 1, 'up');
+    const rounds: { alone: number; beside: number }[] = [];
+    for (let round = -1; round < ROUNDS[scale]; round++) {
+      const alone = (await load.slice(0, 'read', 1, SLICE_US)).p99Us;
+      const rude = await startRudeClient(server.socket);
+      const beside = (await load.slice(0, 'read', 1, SLICE_US)).p99Us;
+      await rude.stop();
+      if (round >= 0) rounds.push({ alone, beside });
+    }
+    return {
+      setting: [
+        `${rounds.length} rounds of ${SLICE_US / 1000} ms alone and ${SLICE_US / 1000} ms beside 2 MiB writes at depth 16`,
+      ],
+      figures: [
+        {
+          name: 'p99 of reads at depth 1, alone = 1',
+          value: median(rounds.map(({ alone, beside }) => beside / alone)),
+          unit: 'x',
+        },
+        { name: 'p99 alone', value: median(rounds.map(({ alone }) => alone)), unit: 'us' },
+        { name: 'p99 beside', value: median(rounds.map(({ beside }) => beside)), unit: 'us' },
+      ],
+    };
+  } finally {
+    await server.close();
+  }
+}
+
+/** Resolves when it has had time to fill every queue there is. */
+async function startRudeClient(socket: string): Promise<{ stop: () => Promise<void> }> {
+  const program = path.join(PROJECT_FOLDER, 'dist/test/hostile/nbd-load.js');
+  const child = spawn(process.execPath, [program, socket], { stdio: 'ignore', timeout: 60_000 });
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  return {
+    stop: () => {
+      child.kill('SIGKILL');
+      return gone;
+    },
+  };
+}
