@@ -74,6 +74,12 @@ export interface Kernel extends PageMemory {
   /** Copies a record of `bytes` bytes, padding included; the copy differs in sequence and generation alone. */
   relocate(from: Address, to: Address, bytes: number, sequence: number, generation: number): void;
 
+  /**
+   * Mixes two words into every generation from here on. They are the arena's own and no client knows them, so no page
+   * that a client stores can hold what would pass for a record of this arena.
+   */
+  saltGenerations(low: number, high: number): void;
+
   /** Takes every region back. Whoever has one must be gone: for simulators, which open a million stores on one kernel. */
   reset(): void;
 }
@@ -133,6 +139,8 @@ class WasmKernel implements Kernel {
   readonly #wasm: KernelExports;
   readonly #result: number;
   #free: number;
+  #saltLow = 0;
+  #saltHigh = 0;
 
   constructor(memory: WasmMemory, wasm: KernelExports) {
     this.bytes = new Uint8Array(memory.buffer);
@@ -148,6 +156,11 @@ class WasmKernel implements Kernel {
     this.#free = aligned(region + bytes + REGION_SLACK);
     assert(this.#free <= this.bytes.length, `kernel memory has room for a region of ${bytes} bytes`);
     return address(region);
+  }
+
+  saltGenerations(low: number, high: number): void {
+    this.#saltLow = low;
+    this.#saltHigh = high;
   }
 
   reset(): void {
@@ -189,8 +202,8 @@ class WasmKernel implements Kernel {
       index,
       sequence,
       highWord(sequence),
-      generation,
-      highWord(generation),
+      generation ^ this.#saltLow,
+      highWord(generation) ^ this.#saltHigh,
     );
   }
 
@@ -202,7 +215,15 @@ class WasmKernel implements Kernel {
     index: PageIndex,
     generation: number,
   ): DecodeResult {
-    return this.#wasm.decodePage(record, available, to, object, index, generation, highWord(generation));
+    return this.#wasm.decodePage(
+      record,
+      available,
+      to,
+      object,
+      index,
+      generation ^ this.#saltLow,
+      highWord(generation) ^ this.#saltHigh,
+    );
   }
 
   sealHeader(record: Address, header: RecordHeader, generation: number): void {
@@ -216,13 +237,13 @@ class WasmKernel implements Kernel {
       highWord(header.sequence),
       header.hashLow,
       header.hashHigh,
-      generation,
-      highWord(generation),
+      generation ^ this.#saltLow,
+      highWord(generation) ^ this.#saltHigh,
     );
   }
 
   headerValid(record: Address, generation: number): boolean {
-    return this.#wasm.headerValid(record, generation, highWord(generation)) !== 0;
+    return this.#wasm.headerValid(record, generation ^ this.#saltLow, highWord(generation) ^ this.#saltHigh) !== 0;
   }
 
   payloadValid(record: Address, available: number, scratch: Address): boolean {
@@ -230,7 +251,15 @@ class WasmKernel implements Kernel {
   }
 
   relocate(from: Address, to: Address, bytes: number, sequence: number, generation: number): void {
-    this.#wasm.relocate(from, to, bytes, sequence, highWord(sequence), generation, highWord(generation));
+    this.#wasm.relocate(
+      from,
+      to,
+      bytes,
+      sequence,
+      highWord(sequence),
+      generation ^ this.#saltLow,
+      highWord(generation) ^ this.#saltHigh,
+    );
   }
 }
 

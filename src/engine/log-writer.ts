@@ -308,7 +308,8 @@ export class LogWriter {
   #writeHeader(slot: SegmentSlot, generation: number, closed?: Census): void {
     const { segmentBytes } = this.#segments;
     const { low: arenaLow, high: arenaHigh } = this.#arena;
-    const header = { slot, segmentBytes, generation, arenaLow, arenaHigh, ...(closed && { closed }) };
+    const spent = this.#sequence;
+    const header = { slot, segmentBytes, generation, spent, arenaLow, arenaHigh, ...(closed && { closed }) };
     writeSegmentHeader(this.#kernel, this.#headerScratch, header);
     this.#headerUnsure.add(slot);
     const first = this.#secondCopyBad.has(slot) ? 1 : 0;

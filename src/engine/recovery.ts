@@ -148,9 +148,13 @@ class Recovery {
       if (reading.what === 'header' && reading.broken !== undefined) this.#mend(reading.header, reading.broken);
       return { ...file, reading };
     });
+    for (const { reading } of readings) {
+      if (reading.what === 'header') this.#sequence = Math.max(this.#sequence, reading.header.spent);
+    }
     const first = readings.find(({ reading }) => reading.what === 'header')?.reading;
     const segmentBytes = first?.what === 'header' ? first.header.segmentBytes : this.#options.segmentBytes;
     if (first?.what === 'header') this.#arena = { low: first.header.arenaLow, high: first.header.arenaHigh };
+    this.#kernel.saltGenerations(this.#arena.low, this.#arena.high);
     const filesMax = Math.floor(this.#options.capacityBytes / segmentBytes);
     const slots = Math.max(filesMax, (files.at(-1)?.slot ?? 0) + 1);
     const segments = new SegmentTable(segmentBytes, filesMax, slots);

@@ -2,15 +2,16 @@
  * The first 128 bytes of a segment file: the same 64 bytes twice, so that neither a torn write nor a flipped bit
  * loses a segment. Little-endian:
  *
- *      0          8         12     16              20              24           32        40       48   56      64
- *      ┌──────────┬─────────┬──────┬───────────────┬───────────────┬────────────┬─────────┬────────┬────┬───────┐
- *      │ "tmemlog"│ version │ slot │ segment bytes │ closed with   │ generation │ arena   │ census │ 0  │ check │
- *      │ and NUL  │ u32     │ u32  │ u32           │ u32           │ u64        │ u64     │ u64    │    │ u64   │
- *      └──────────┴─────────┴──────┴───────────────┴───────────────┴────────────┴─────────┴────────┴────┴───────┘
+ *      0          8         12     16              20              24           32        40       48      56      64
+ *      ┌──────────┬─────────┬──────┬───────────────┬───────────────┬────────────┬─────────┬────────┬───────┬───────┐
+ *      │ "tmemlog"│ version │ slot │ segment bytes │ closed with   │ generation │ arena   │ census │ spent │ check │
+ *      │ and NUL  │ u32     │ u32  │ u32           │ u32           │ u64        │ u64     │ u64    │ u64   │ u64   │
+ *      └──────────┴─────────┴──────┴───────────────┴───────────────┴────────────┴─────────┴────────┴───────┴───────┘
  *
  * `generation` is a sequence number, drawn when the segment was opened: unique, growing, the order of the log. It is
  * 0 while the segment is free, which makes everything behind the header meaningless. `check` is XXH3-64 of the rest.
- * `closed with` and `census` are 0 but after a clean stop: see census.ts.
+ * `spent` is the newest sequence number when the header was written: a segment that was opened and given up without
+ * a record must not hand its generation to the next life. `closed with` and `census` are 0 but after a clean stop: see census.ts.
  */
 import { address, type Address } from '../base/ids.js';
 import type { Census } from './census.js';
@@ -34,6 +35,8 @@ export interface SegmentHeader {
   readonly segmentBytes: number;
   /** 0: free. */
   readonly generation: number;
+  /** Sequence numbers up to this one have been given out. */
+  readonly spent: number;
   /** Drawn when the arena was made: two words that tell a file of another arena. */
   readonly arenaLow: number;
   readonly arenaHigh: number;
@@ -67,6 +70,8 @@ export function writeSegmentHeader(kernel: Kernel, to: Address, header: SegmentH
   view.setUint32(to + 36, header.arenaHigh, true);
   view.setUint32(to + 40, header.closed?.low ?? 0, true);
   view.setUint32(to + 44, header.closed?.high ?? 0, true);
+  view.setUint32(to + 48, header.spent >>> 0, true);
+  view.setUint32(to + 52, Math.floor(header.spent / 2 ** 32), true);
   view.setUint32(to + 56, kernel.xxh3(to, CHECKED_BYTES, 0), true);
   view.setUint32(to + 60, kernel.xxh3High(), true);
   bytes.copyWithin(to + HEADER_COPY_BYTES, to, to + HEADER_COPY_BYTES);
@@ -107,6 +112,7 @@ function readCopy(kernel: Kernel, at: Address): HeaderReading {
       slot: view.getUint32(at + 12, true),
       segmentBytes: view.getUint32(at + 16, true),
       generation: view.getUint32(at + 28, true) * 2 ** 32 + view.getUint32(at + 24, true),
+      spent: view.getUint32(at + 52, true) * 2 ** 32 + view.getUint32(at + 48, true),
       arenaLow: view.getUint32(at + 32, true),
       arenaHigh: view.getUint32(at + 36, true),
       ...(segments === 0 ? {} : { closed }),

@@ -19,8 +19,8 @@ import type { SegmentTable } from './segment-table.js';
  */
 export const LOAD_SLACK = 0.24;
 
-/** Waste left after a quiet moment. */
-export const IDLE_SLACK = 0.1;
+/** Waste left after a quiet moment: a tenth, less what rounding up to whole segments adds. */
+export const IDLE_SLACK = 0.095;
 
 /** Share of the capacity that live bytes may take: above it a put would move more than ten records to make room for one. */
 const LIVE_SHARE_MAX = 0.92;
