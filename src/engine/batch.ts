@@ -19,6 +19,9 @@ export type Op = (typeof Op)[keyof typeof Op];
 /** More than any turn of a server asks for; a batch that reaches it is committed early. */
 export const BATCH_OPS_MAX = 4096;
 
+/** Of {@link Batch.newestOf}: the batch leaves the page alone. */
+export const NOT_STAGED = -1;
+
 export class Batch {
   length = 0;
   readonly op: Uint8Array = new Uint8Array(BATCH_OPS_MAX);
@@ -57,7 +60,7 @@ export class Batch {
     if (op >= Op.flushRange) this.hasWide = true;
   }
 
-  /** The newest operation on this page; -1 if the batch leaves it alone. O(length). */
+  /** The newest operation on this page, or {@link NOT_STAGED}. O(length). */
   newestOf(object: StoredObject, index: number): number {
     for (let at = this.length - 1; at >= 0; at--) {
       switch (this.op[at]) {
@@ -77,7 +80,7 @@ export class Batch {
           if (this.pools[at] === object.pool) return at;
       }
     }
-    return -1;
+    return NOT_STAGED;
   }
 
   clear(): void {

@@ -11,9 +11,8 @@
  * tombstone is missing, nobody knows what it covered: that segment stays as it is, and the next recovery refuses it.
  */
 import { systemCode } from '../base/errors.js';
-import { pageIndex, type SegmentSlot } from '../base/ids.js';
+import { type Address, type PageIndex, pageIndex, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
-import type { Engine } from './engine.js';
 import type { Kernel } from './kernel.js';
 import { type LogWriter, STAGE_BYTES } from './log-writer.js';
 import { isPageKind, isTombstone, RecordField, RecordKind } from './record.js';
@@ -32,13 +31,25 @@ const GAIN_BYTES_MIN: number = 2 * STAGE_BYTES;
 /** Tombstones may take this part of the arena before age goes first. */
 const TOMBSTONE_SHARE_MAX = 0.03;
 
+/** Who appends what a victim still holds. All but the last stage only; false: no room. */
+export interface Mover {
+  /** A copy of a live record that stands at `from` in memory. */
+  relocate(object: StoredObject, index: PageIndex, from: Address): boolean;
+  /** "This page is lost", in place of a record that cannot be read any more. */
+  markLost(object: StoredObject, index: PageIndex): boolean;
+  relocateTombstone(kind: number, object: number, index: number, count: number): boolean;
+  /** The object's name once more, behind all that was committed. */
+  commitName(object: StoredObject): boolean;
+  commitUpkeep(): boolean;
+}
+
 export class Cleaner {
   /** Bytes that cleaning has passed and did not have to keep, ever. */
   reclaimedBytes = 0;
   /** Bytes that cleaning itself has written, ever. */
   movedBytes = 0;
 
-  readonly #engine: Engine;
+  readonly #mover: Mover;
   readonly #kernel: Kernel;
   readonly #index: StoreIndex;
   readonly #segments: SegmentTable;
@@ -52,12 +63,12 @@ export class Cleaner {
   /** The object whose page was moved last out of the victim. */
   #movedLast: StoredObject | undefined;
 
-  constructor(kernel: Kernel, files: SegmentFiles, index: StoreIndex, log: LogWriter, engine: Engine) {
+  constructor(kernel: Kernel, files: SegmentFiles, index: StoreIndex, log: LogWriter, mover: Mover) {
     this.#kernel = kernel;
     this.#index = index;
     this.#segments = index.segments;
     this.#log = log;
-    this.#engine = engine;
+    this.#mover = mover;
     this.#reader = new SegmentReader(kernel, files);
   }
 
@@ -73,7 +84,7 @@ export class Cleaner {
     const written = this.#log.writtenBytes;
     const from = this.#reader.offset;
     const ended = this.#segments.keptBytesOf(victim) === 0 || this.#passSome(victim);
-    if (ended === 'stuck' || !this.#engine.commitUpkeep()) {
+    if (ended === 'stuck' || !this.#mover.commitUpkeep()) {
       this.#victim = undefined;
       return false;
     }
@@ -129,7 +140,7 @@ export class Cleaner {
       const object = this.#index.objectWithNewest(number, index, this.#segments.locationOf(victim, offset));
       if (object === undefined) return true;
       this.#movedLast = object;
-      return this.#engine.relocate(object, pageIndex(index), record);
+      return this.#mover.relocate(object, pageIndex(index), record);
     }
     if (!isTombstone(kind)) return true;
     this.#tombstonesSeen += bytes;
@@ -138,17 +149,17 @@ export class Cleaner {
     if (kind === RecordKind.flushRange) {
       return this.#keepRange(kind, number, index, view.getUint32(record + RecordField.hash, true));
     }
-    return this.#engine.relocateTombstone(kind, number, index, 0);
+    return this.#mover.relocateTombstone(kind, number, index, 0);
   }
 
   /** Keeps the tombstone for the pages of its range that are not stored now. */
   #keepRange(kind: number, number: number, first: number, count: number): boolean {
     const object = this.#index.objects.get(number);
     const end = first + count;
-    if (object === undefined) return this.#engine.relocateTombstone(kind, number, first, count);
+    if (object === undefined) return this.#mover.relocateTombstone(kind, number, first, count);
     for (let index = object.table.nextAbsent(first, end); index < end;) {
       const present = object.table.nextPresent(index, end);
-      if (!this.#engine.relocateTombstone(kind, number, index, present - index)) return false;
+      if (!this.#mover.relocateTombstone(kind, number, index, present - index)) return false;
       index = object.table.nextAbsent(present, end);
     }
     return true;
@@ -164,7 +175,7 @@ export class Cleaner {
     if (this.#segments.liveBytesOf(victim) > 0 && !this.#markLost(victim)) return false;
     // A page whose payload was damaged moves as it is. At the very end of the log it would look like a torn write, be
     // left out by the next recovery, and an older copy of it be found: so something good comes behind it.
-    if (this.#movedLast !== undefined && !this.#engine.commitName(this.#movedLast)) return false;
+    if (this.#movedLast !== undefined && !this.#mover.commitName(this.#movedLast)) return false;
     try {
       this.#log.writeFreeHeader(victim);
     } catch (error) {
@@ -180,8 +191,8 @@ export class Cleaner {
   /** What is still live here has a record that cannot be read. That must not turn into "never stored". O(pages). */
   #markLost(victim: SegmentSlot): boolean {
     for (const { object, index } of this.#index.pagesIn(victim)) {
-      if (!this.#engine.markLost(object, index)) return false;
+      if (!this.#mover.markLost(object, index)) return false;
     }
-    return this.#engine.commitUpkeep();
+    return this.#mover.commitUpkeep();
   }
 }

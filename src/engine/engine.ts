@@ -14,8 +14,8 @@
 import { assert } from '../base/assert.js';
 import { type Address, objectNumber, type PageIndex, poolNumber } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
-import { Batch, Op } from './batch.js';
-import { Cleaner } from './cleaner.js';
+import { Batch, NOT_STAGED, Op } from './batch.js';
+import { Cleaner, type Mover } from './cleaner.js';
 import type { Kernel } from './kernel.js';
 import { DecodeResult } from './kernel-exports.js';
 import { LogWriter, STAGE_BYTES } from './log-writer.js';
@@ -34,7 +34,7 @@ import { NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.j
 export const GetOutcome = { hit: 0, miss: 1, damaged: 2 } as const;
 export type GetOutcome = (typeof GetOutcome)[keyof typeof GetOutcome];
 
-export class Engine {
+export class Engine implements Mover {
   readonly segments: SegmentTable;
   readonly pools: Set<StoredPool> = new Set();
   /** Gets that found a record and could not vouch for it. */
@@ -133,13 +133,11 @@ export class Engine {
     if (cell === NO_CELL) return GetOutcome.miss;
     const location = this.#slab.location(cell);
     const word = this.#slab.word(cell);
-    if ((word & ENTRY_PENDING) !== 0 || this.#batch.hasWide) {
-      const newest = this.#batch.newestOf(object, index);
-      if (newest !== -1) {
-        if (this.#batch.op[newest] !== Op.store) return GetOutcome.miss;
-        const staged = this.#log.stagedAt(this.#batch.location[newest]!);
-        return this.#decode(object, index, staged.record, staged.generation, this.#batch.word[newest]!, to);
-      }
+    const newest = this.#stagedOf(object, index, word);
+    if (newest !== NOT_STAGED) {
+      if (this.#batch.op[newest] !== Op.store) return GetOutcome.miss;
+      const staged = this.#log.stagedAt(this.#batch.location[newest]!);
+      return this.#decode(object, index, staged.record, staged.generation, this.#batch.word[newest]!, to);
     }
     if (location === 0) return GetOutcome.miss;
     const slot = this.segments.slotOf(location);
@@ -153,10 +151,8 @@ export class Engine {
   has(object: StoredObject, index: PageIndex): boolean {
     const cell = object.table.find(index);
     if (cell === NO_CELL) return false;
-    if ((this.#slab.word(cell) & ENTRY_PENDING) !== 0 || this.#batch.hasWide) {
-      const newest = this.#batch.newestOf(object, index);
-      if (newest !== -1) return this.#batch.op[newest] === Op.store;
-    }
+    const newest = this.#stagedOf(object, index, this.#slab.word(cell));
+    if (newest !== NOT_STAGED) return this.#batch.op[newest] === Op.store;
     return this.#slab.location(cell) !== 0;
   }
 
@@ -253,9 +249,8 @@ export class Engine {
     return this.#slab.bytes + this.segments.slots * 17;
   }
 
-  // What the cleaner needs; nobody else calls these.
+  // What the cleaner needs: see Mover. Nobody else calls these.
 
-  /** Stages a copy of a live record that stands at `from` in memory. False: no room. */
   relocate(object: StoredObject, index: PageIndex, from: Address): boolean {
     if (!this.#hasBatchRoom()) return false;
     const to = this.#records.begin(object, 'upkeep');
@@ -268,7 +263,6 @@ export class Engine {
     return true;
   }
 
-  /** Stages "this page is lost" in place of a record that cannot be read any more. False: no room. */
   markLost(object: StoredObject, index: PageIndex): boolean {
     if (!this.#hasBatchRoom()) return false;
     const to = this.#records.begin(object, 'upkeep');
@@ -280,7 +274,6 @@ export class Engine {
     return true;
   }
 
-  /** Stages a tombstone again. False: no room. */
   relocateTombstone(kind: number, object: number, index: number, count: number): boolean {
     if (!this.#hasBatchRoom()) return false;
     const location = this.#records.tombstone(kind, object, index, count);
@@ -289,7 +282,6 @@ export class Engine {
     return true;
   }
 
-  /** Writes the object's name once more, behind all that was committed. False: no room. */
   commitName(object: StoredObject): boolean {
     object.namedIn = 0;
     return this.#hasBatchRoom() && this.#records.begin(object, 'upkeep') !== undefined && this.#commitBatch();
@@ -343,11 +335,16 @@ export class Engine {
   /** What the page takes now, the staged batch included. */
   #storedBytesOf(object: StoredObject, index: number, cell: number): number {
     const word = this.#slab.word(cell);
-    if ((word & ENTRY_PENDING) !== 0 || this.#batch.hasWide) {
-      const newest = this.#batch.newestOf(object, index);
-      if (newest !== -1) return this.#batch.op[newest] === Op.store ? storedBytesOf(this.#batch.word[newest]!) : 0;
-    }
+    const newest = this.#stagedOf(object, index, word);
+    if (newest !== NOT_STAGED)
+      return this.#batch.op[newest] === Op.store ? storedBytesOf(this.#batch.word[newest]!) : 0;
     return this.#slab.location(cell) === 0 ? 0 : storedBytesOf(word);
+  }
+
+  /** The staged operation that decides what the page is; `word` is its entry's. Most pages have none. */
+  #stagedOf(object: StoredObject, index: number, word: number): number {
+    const mayHave = (word & ENTRY_PENDING) !== 0 || this.#batch.hasWide;
+    return mayHave ? this.#batch.newestOf(object, index) : NOT_STAGED;
   }
 
   /** `of` is the generation of the segment that the record belongs to. */
