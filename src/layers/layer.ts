@@ -4,7 +4,7 @@
  */
 import type { Address, PageIndex } from '../base/ids.js';
 
-/** `damaged`: it was kept once and cannot be vouched for now. */
+/** `damaged`: it was kept once, and what is there cannot be vouched for. */
 export const LayerRead = { page: 0, nothing: 1, damaged: 2 } as const;
 export type LayerRead = (typeof LayerRead)[keyof typeof LayerRead];
 
