@@ -82,7 +82,12 @@ export class Replies {
     this.at = address(writeErrorOffsetChunk(this.bytes, this.view, this.at, request, error, text, offset));
   }
 
-  /** Nothing of this turn was stored. */
+  /** What was promised so far is stored. */
+  keepPromises(): void {
+    this.#promised = 0;
+  }
+
+  /** What was promised since was not stored. */
   failPromises(error: NbdError): void {
     for (let n = 0; n < this.#promised; n++) patchSimpleReply(this.view, this.#promises[n] ?? 0, error);
     this.#counters.errors += this.#promised;

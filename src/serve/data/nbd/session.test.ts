@@ -110,6 +110,30 @@ for (const transport of ['onread', 'stream'] satisfies TransportKind[]) {
       assert.ok((await (await connect()).read(0, PAGE_BYTES)).equals(patterned(PAGE_BYTES)));
     }));
 
+  test(`${transport}: a read behind a write whose commit fails gives what is stored, and later promises are kept`, () =>
+    withFixture({ transport }, async ({ connect, face }) => {
+      const client = await connect({ structured: false });
+      await client.write(0, patterned(PAGE_BYTES));
+      face.failingCommits = 1;
+      const replies = collect(client, 16 + (16 + PAGE_BYTES) + 16);
+      client.socket.write(
+        Buffer.concat([
+          requestMessage(Command.write, 1n, 0, PAGE_BYTES),
+          patterned(PAGE_BYTES, 1),
+          requestMessage(Command.read, 2n, 0, PAGE_BYTES),
+          requestMessage(Command.write, 3n, PAGE_BYTES, PAGE_BYTES),
+          patterned(PAGE_BYTES, 2),
+        ]),
+      );
+      const wire = await replies;
+      const [refused, read, stored] = [wire.subarray(0), wire.subarray(16), wire.subarray(32 + PAGE_BYTES)];
+      assert.equal(refused.readUInt32BE(4), NbdError.noSpace);
+      assert.equal(read.readUInt32BE(4), NbdError.none);
+      assert.ok(read.subarray(16, 16 + PAGE_BYTES).equals(patterned(PAGE_BYTES)));
+      assert.equal(stored.readUInt32BE(4), NbdError.none);
+      assert.ok((await (await connect()).read(PAGE_BYTES, PAGE_BYTES)).equals(patterned(PAGE_BYTES, 2)));
+    }));
+
   test(`${transport}: a commit that fails in the middle of a long write fails the write`, () =>
     withFixture({ transport }, async ({ connect, face }) => {
       const client = await connect();

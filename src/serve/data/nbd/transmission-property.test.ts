@@ -8,7 +8,11 @@ import * as fc from 'fast-check';
 import { heapPageMemory } from '../../../../test/support/heap-page-memory.js';
 import { MemoryFace } from '../../../../test/support/memory-face.js';
 import { requestMessage } from '../../../../test/support/nbd-client.js';
+import { openSmallStore } from '../../../../test/support/small-store.js';
 import { PAGE_BYTES } from '../../../base/units.js';
+import { Preswap } from '../../../hooks/preswap.js';
+import { HostedLayer } from '../../../layers/hosted.js';
+import { PERSISTENT_PRIVATE } from '../../../tmem/pool-attributes.js';
 import { ExtentFlag } from '../../../wire/nbd/meta-context.js';
 import { ChunkType } from '../../../wire/nbd/reply.js';
 import { Command, CommandFlag, judgeRequest, NbdError, type RequestRules } from '../../../wire/nbd/request.js';
@@ -20,7 +24,7 @@ const numRuns = Number(process.env['TMEM_FUZZ'] ?? 1000);
 const seed = Number(process.env['TMEM_SEED'] ?? 1);
 const PAGES = 64;
 const END = PAGES * PAGE_BYTES;
-const buffers = new NbdBuffers(heapPageMemory());
+const memoryBuffers = new NbdBuffers(heapPageMemory());
 const INPUT_BYTES_MAX = 128 * 1024;
 
 interface Sent {
@@ -59,17 +63,31 @@ const conversation = fc.record({
 test('every request gets the answer that the model gives, however input and turns are cut', () => {
   fc.assert(
     fc.property(conversation, ({ structured, readOnly, requests, full, damaged, turns, cuts }) => {
+      const buffers = memoryBuffers;
       const face = new MemoryFace(buffers.memory, END);
       const rules = { exportBytes: END, readOnly, structuredReplies: structured, hasMetaContext: structured };
       if (full !== null) face.full.add(full);
       if (damaged !== null) face.damaged.add(damaged);
       const transmission = new Transmission(buffers, face, rules, newCounters());
-      const wire = Buffer.concat(requests.flatMap((sent, n) => messageOf(sent, n)));
-      const replies = new ReplyReader(converse(transmission, wire, turns, cuts));
-      const model = new Model(rules, full, damaged);
-      for (const [n, sent] of requests.entries()) model.check(sent, replies, BigInt(n));
-      assert.equal(replies.left, 0);
-      assert.equal(transmission.state, 'open');
+      answersAsTheModel(transmission, buffers, new Model(rules, full, damaged), requests, turns, cuts);
+    }),
+    { numRuns, seed },
+  );
+});
+
+test('the same over the store itself, whose batch knows of pages and not of runs of holes', () => {
+  const { kernel, tmem } = openSmallStore();
+  const client = tmem.client('vm1');
+  const layer = new HostedLayer(tmem, client.pools[tmem.createPool(client, 'swap0', PERSISTENT_PRIVATE)]!);
+  const face = new Preswap({ sizeBytes: END, layer, memory: kernel, scratch: kernel.allocate(PAGE_BYTES) });
+  const buffers = new NbdBuffers(kernel);
+  fc.assert(
+    fc.property(conversation, ({ structured, readOnly, requests, turns, cuts }) => {
+      face.flushPages(0, PAGES);
+      assert.ok(face.commit());
+      const rules = { exportBytes: END, readOnly, structuredReplies: structured, hasMetaContext: structured };
+      const transmission = new Transmission(buffers, face, rules, newCounters());
+      answersAsTheModel(transmission, buffers, new Model(rules, null, null), requests, turns, cuts);
     }),
     { numRuns, seed },
   );
@@ -85,10 +103,11 @@ test('whatever bytes follow one another, a turn ends, stays in its areas and tak
   );
   fc.assert(
     fc.property(anything, fc.infiniteStream(fc.integer({ min: 1, max: 64 })), (pieces, turns) => {
+      const buffers = memoryBuffers;
       const face = new MemoryFace(buffers.memory, END);
       const rules = { exportBytes: END, readOnly: false, structuredReplies: true, hasMetaContext: true };
       const transmission = new Transmission(buffers, face, rules, newCounters());
-      converse(transmission, Buffer.concat(pieces), turns, turns);
+      converse(transmission, buffers, Buffer.concat(pieces), turns, turns);
     }),
     { numRuns, seed },
   );
@@ -99,8 +118,29 @@ function messageOf({ command, flags, offset: at, length: bytes, fill }: Sent, n:
   return command === Command.write ? [header, Buffer.alloc(bytes, fill)] : [header];
 }
 
+function answersAsTheModel(
+  transmission: Transmission,
+  buffers: NbdBuffers,
+  model: Model,
+  requests: readonly Sent[],
+  turns: Iterator<number>,
+  cuts: Iterator<number>,
+): void {
+  const wire = Buffer.concat(requests.flatMap((sent, n) => messageOf(sent, n)));
+  const replies = new ReplyReader(converse(transmission, buffers, wire, turns, cuts));
+  for (const [n, sent] of requests.entries()) model.check(sent, replies, BigInt(n));
+  assert.equal(replies.left, 0);
+  assert.equal(transmission.state, 'open');
+}
+
 /** Shows all of `wire` in pieces, and gives turns until nothing more happens. @returns what was replied */
-function converse(transmission: Transmission, wire: Buffer, turns: Iterator<number>, cuts: Iterator<number>): Buffer {
+function converse(
+  transmission: Transmission,
+  buffers: NbdBuffers,
+  wire: Buffer,
+  turns: Iterator<number>,
+  cuts: Iterator<number>,
+): Buffer {
   const { bytes } = buffers.memory;
   const { readArea, replyArea } = buffers;
   const said: Buffer[] = [];

@@ -7,7 +7,8 @@
  * gigabytes) is gone on with in the next, and nothing is parsed behind it before.
  *
  * A turn ends with one commit, before any of its replies can leave: that is the point of durability. A commit that
- * fails makes every promise of the turn a refusal.
+ * fails makes every promise of its batch a refusal. What is to be read or described is committed first: a reply must
+ * not show what a commit that fails would have undone, and of a batch a face knows pages, not runs of holes.
  *
  * @hot One call per turn, one round of its loop per request: no allocation, no closure, no promise.
  */
@@ -69,7 +70,7 @@ export class Transmission {
     this.pagesMoved = 0;
     this.#dirty = false;
     const next = this.#work(at, end, pages);
-    if (this.#dirty && !this.#face.commit()) this.#takeBack();
+    this.#settle();
     return next;
   }
 
@@ -117,6 +118,7 @@ export class Transmission {
     }
     switch (request.command) {
       case Command.read:
+        this.#settle();
         this.#counters.reads++;
         return this.#afterRead(this.#reading.begin(pages));
       case Command.write:
@@ -138,6 +140,7 @@ export class Transmission {
         this.pagesMoved += this.#zeroing.begin(pages);
         return;
       case Command.blockStatus:
+        this.#settle();
         this.#counters.others++;
         this.pagesMoved += replyBlockStatus(this.#face, this.replies, request);
         return;
@@ -172,7 +175,15 @@ export class Transmission {
     if (!this.#reading.active) this.#counters.readBytes += this.#request.length;
   }
 
-  /** The commit failed: nothing of this turn was stored, and what is still under way cannot succeed either. */
+  /** Makes good what was promised since the last commit, or takes it back. */
+  #settle(): void {
+    if (!this.#dirty) return;
+    this.#dirty = false;
+    if (this.#face.commit()) this.replies.keepPromises();
+    else this.#takeBack();
+  }
+
+  /** Nothing of the batch was stored, and what is still under way cannot succeed either. */
   #takeBack(): void {
     this.replies.failPromises(NbdError.noSpace);
     if (this.#writing.active) this.#writing.fail(NbdError.noSpace, ErrorText.full);
