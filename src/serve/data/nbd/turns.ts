@@ -15,6 +15,8 @@
  * Company is counted in turns, not in time: no clock is read per request.
  */
 
+import { Polling } from './polling.js';
+
 /** Pages that a connection may move in one turn while it is alone. */
 export const TURN_PAGES = 64;
 
@@ -37,16 +39,26 @@ export class Turns {
   #turn = 0;
   #companyUntil = 0;
   #latest: TurnTaker | undefined;
+  readonly #polling: Polling;
   readonly #round = (): void => this.#runRound();
 
-  /** To be told of each turn that is taken outside the queue. @returns the pages it may move */
+  constructor(polling: Polling = new Polling()) {
+    this.#polling = polling;
+  }
+
+  /** To be told of each turn that input from a socket begins. @returns the pages it may move */
   begin(taker: TurnTaker): number {
+    this.#polling.onInput();
+    this.#count(taker);
+    return this.allowance;
+  }
+
+  #count(taker: TurnTaker): void {
     this.#turn++;
     if (this.#latest !== taker) {
       if (this.#latest !== undefined) this.#companyUntil = this.#turn + COMPANY_TURNS;
       this.#latest = taker;
     }
-    return this.allowance;
   }
 
   get allowance(): number {
@@ -87,7 +99,7 @@ export class Turns {
       const taker = this.#queue.shift();
       if (taker === undefined) break;
       taker.waiting = false;
-      this.begin(taker);
+      this.#count(taker);
       // A turn that moves nothing still costs something.
       pages -= Math.max(1, taker.takeTurn(pages));
     }
