@@ -7,6 +7,7 @@ import {
   type NbdServer,
   startNbdkit,
   startNbdkitZstd,
+  startNbdLimit,
   startQemuNbd,
   startQemuStorageDaemon,
   startTmem,
@@ -17,6 +18,9 @@ import {
  * of 50 ms, on pages of the same corpus in the same random order; the other servers sleep meanwhile. A ratio is the
  * median over the rounds of one slice by its neighbour. Each server's span is written twice before: our log is then
  * at the slack where it cleans, and peers have touched their memory.
+ *
+ * Servers that do not compress are the nearer the faster a machine compresses; the same work in C tells what is the
+ * machine's and what is ours.
  */
 export const nbdBench: Bench = {
   name: 'nbd',
@@ -29,6 +33,9 @@ export const nbdBench: Bench = {
   },
   run,
 };
+
+/** A server that does what ours must, page by page, and nothing else: how near to it we come, whatever the machine. */
+const LIMIT = 'the same work in C';
 
 interface Load {
   readonly verb: LoadVerb;
@@ -55,6 +62,7 @@ const PEERS: readonly { tool: string; start: () => Promise<NbdServer> }[] = [
   { tool: 'nbdkit', start: startNbdkitZstd },
   { tool: 'qemu-nbd', start: startQemuNbd },
   { tool: 'qemu-storage-daemon', start: startQemuStorageDaemon },
+  { tool: 'liblz4', start: startNbdLimit },
 ];
 
 async function run(scale: Scale): Promise<BenchRun> {
@@ -112,7 +120,7 @@ function figuresOf({ name, slices, names, ours }: Measured & { names: readonly s
     median(slices[ours]!.map(({ iops }, round) => iops / slices[peer]![round]!.iops));
   const medianIops = (server: number): number => median(slices[server]!.map(({ iops }) => iops));
   const figures: Figure[] = [];
-  for (const peer of ['nbdkit', 'nbdkit zstd']) {
+  for (const peer of ['nbdkit', 'nbdkit zstd', LIMIT]) {
     const at = names.indexOf(peer);
     if (at >= 0) figures.push({ name: figureName(name, peer), value: iopsRatio(at), unit: 'x' });
   }
@@ -123,6 +131,11 @@ function figuresOf({ name, slices, names, ours }: Measured & { names: readonly s
   if (qemu !== undefined)
     figures.push({ name: figureName(name, 'the faster of qemu'), value: iopsRatio(qemu), unit: 'x' });
   const nbdkit = names.indexOf('nbdkit');
+  const limit = names.indexOf(LIMIT);
+  if (nbdkit >= 0 && limit >= 0) {
+    const value = median(slices[limit]!.map(({ iops }, round) => iops / slices[nbdkit]![round]!.iops));
+    figures.push({ name: `${name}, ${LIMIT} by nbdkit = 1`, value, unit: 'x' });
+  }
   if (nbdkit >= 0) {
     const value = median(slices[ours]!.map(({ cpuUs }, round) => cpuUs / slices[nbdkit]![round]!.cpuUs));
     figures.push({ name: `${name}, CPU a request, nbdkit = 1`, value, unit: 'x' });

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ended, spawnTethered } from '../../src/rig/tethered.js';
 import { TmemProcess } from '../../src/rig/tmem-process.js';
+import { buildPeer } from './build-peer.js';
 
 export interface NbdServer {
   readonly name: string;
@@ -68,6 +69,12 @@ export function startNbdkitZstd(): Promise<NbdServer> {
   return startPeer('nbdkit zstd', 'nbdkit', ({ socket }) => ['-f', '-U', socket, 'memory', '1G', 'allocator=zstd']);
 }
 
+/** The work of ours, compressed and checked, in C and with nothing around it: `nbd-limit.c`. */
+export function startNbdLimit(): Promise<NbdServer> {
+  const program = buildPeer('nbd-limit', ['lz4']);
+  return startPeer('the same work in C', program, ({ socket, arena }) => [socket, arena, String(DISK_BYTES)]);
+}
+
 export function startQemuNbd(): Promise<NbdServer> {
   return startPeer('qemu-nbd', 'qemu-nbd', ({ socket, disk }) => [
     '-t',
@@ -96,13 +103,16 @@ interface PeerPlaces {
   readonly socket: string;
   /** A sparse raw file on tmpfs, made when it is asked for. */
   readonly disk: () => string;
+  /** Where on tmpfs a file may be made. */
+  readonly arena: string;
 }
 
 async function startPeer(name: string, tool: string, line: (places: PeerPlaces) => string[]): Promise<NbdServer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tmem-bench-'));
   const pages = mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : folder, 'tmem-bench-'));
   const socket = path.join(folder, 'nbd.sock');
-  const args = line({ socket, disk: () => blankDisk(path.join(pages, 'disk.raw')) });
+  const disk = (): string => blankDisk(path.join(pages, 'disk.raw'));
+  const args = line({ socket, disk, arena: path.join(pages, 'arena') });
   const child = spawnTethered(tool, args, { limitSeconds: LIMIT_SECONDS });
   child.stdout.resume();
   child.stderr.pipe(process.stderr);
@@ -118,7 +128,7 @@ async function startPeer(name: string, tool: string, line: (places: PeerPlaces) 
     }
     await sleep(20);
   }
-  const commandLine = [tool, ...args].join(' ').replaceAll(`${folder}/`, '').replaceAll(`${pages}/`, '/dev/shm/');
+  const commandLine = [path.basename(tool), ...args].join(' ').replaceAll(`${folder}/`, '').replaceAll(`${pages}/`, '/dev/shm/');
   return { name, commandLine, socket, close };
 }
 
