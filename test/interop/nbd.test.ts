@@ -1,4 +1,4 @@
-/** The NBD clients that people use, each doing what it is used for. */
+/** The NBD clients that people use, each doing what it is used for, with the daemon as people run it. */
 import assert from 'node:assert/strict';
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { MIB, PAGE_BYTES } from '../../src/base/units.js';
 import { patterned } from '../support/nbd-fixture.js';
-import { type NbdTarget, startNbdTarget } from '../support/nbd-target.js';
+import { NbdTarget } from '../support/nbd-target.js';
 import { needs } from '../support/needs.js';
 
 const TOOL_MS_MAX = 60_000;
@@ -16,31 +16,33 @@ const SIZE_BYTES: number = 64 * MIB;
 let target: NbdTarget;
 let folder: string;
 before(async () => {
-  target = await startNbdTarget({ sizeBytes: SIZE_BYTES });
+  target = await NbdTarget.start(String(SIZE_BYTES));
   folder = mkdtempSync(path.join(tmpdir(), 'tmem-interop-'));
 });
 after(async () => {
-  await target.stop();
+  await target.remove();
   rmSync(folder, { recursive: true, force: true });
 });
 
 test('nbdinfo reads size and abilities', { skip: needs('nbdinfo') }, () => {
-  const info: unknown = JSON.parse(run('nbdinfo', '--json', target.uri));
-  const [found] = exportsOf(info);
-  assert.equal(found?.['export-size'], SIZE_BYTES);
-  for (const able of [
-    'can_flush',
-    'can_fua',
-    'can_trim',
-    'can_zero',
-    'can_fast_zero',
-    'can_multi_conn',
-    'can_df',
-    'can_cache',
-  ])
-    assert.equal(found?.[able], true, able);
-  assert.equal(found?.['is_rotational'], false);
-  assert.equal(found?.['block_size_preferred'], PAGE_BYTES);
+  for (const uri of [target.uri, target.namelessUri]) {
+    const info: unknown = JSON.parse(run('nbdinfo', '--json', uri));
+    const [found] = exportsOf(info);
+    assert.equal(found?.['export-size'], SIZE_BYTES);
+    for (const able of [
+      'can_flush',
+      'can_fua',
+      'can_trim',
+      'can_zero',
+      'can_fast_zero',
+      'can_multi_conn',
+      'can_df',
+      'can_cache',
+    ])
+      assert.equal(found?.[able], true, able);
+    assert.equal(found?.['is_rotational'], false);
+    assert.equal(found?.['block_size_preferred'], PAGE_BYTES);
+  }
 });
 
 test('nbdinfo lists the one export of a socket', { skip: needs('nbdinfo') }, () => {
@@ -163,6 +165,10 @@ test('fio writes and verifies at depth 32', { skip: needs('fio') || fioWithoutNb
 test('nbdkit stands between: its nbd plugin reads and writes through us', { skip: needs('nbdkit', 'qemu-io') }, () => {
   const inner = `qemu-io -f raw -c 'write -P 5 3M 10000' -c 'read -P 5 3M 10000' "$uri"`;
   run('nbdkit', '-U', '-', 'nbd', `uri=${target.uri}`, '--run', inner);
+});
+
+test('tmem check finds no damage in what all of them leave', { skip: needs('qemu-io') }, async () => {
+  assert.match(await target.stopAndCheck(), / [1-9]\d* pages$/m);
 });
 
 function spawn(command: string, ...args: string[]): SpawnSyncReturns<string> {
