@@ -9,6 +9,7 @@ import { MIB, PAGE_BYTES } from '../../src/base/units.js';
 import { patterned } from '../support/nbd-fixture.js';
 import { NbdTarget } from '../support/nbd-target.js';
 import { needs } from '../support/needs.js';
+import { PAGE_SHAPES, syntheticPage } from '../support/synthetic-page.js';
 
 const TOOL_MS_MAX = 60_000;
 const SIZE_BYTES: number = 64 * MIB;
@@ -192,11 +193,15 @@ function fioWithoutNbd(): string | false {
   return /^\s*nbd$/m.test(spawn('fio', '--enghelp').stdout) ? false : 'this fio has no nbd engine';
 }
 
-/** Data, holes, and the two mixed. */
+/** Data, holes, and the two mixed; pages such as guests have. */
 function image(name: string): string {
   const bytes = Buffer.alloc(SIZE_BYTES);
   patterned(10 * MIB).copy(bytes, 3 * MIB);
   for (let page = 0; page < 2048; page += 3) patterned(PAGE_BYTES, page).copy(bytes, 32 * MIB + page * PAGE_BYTES);
+  for (let seed = 0; seed < 1024; seed++) {
+    const page = syntheticPage({ shape: PAGE_SHAPES[seed % PAGE_SHAPES.length]!, seed });
+    page.copy(bytes, 48 * MIB + seed * PAGE_BYTES);
+  }
   patterned(1000).copy(bytes, SIZE_BYTES - 1000);
   const file = path.join(folder, name);
   writeFileSync(file, bytes);
