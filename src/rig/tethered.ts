@@ -15,7 +15,8 @@ export type TetheredProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 export interface TetheredOptions {
   /** Killed after this long, whatever it does. */
   readonly limitSeconds: number;
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Added to ours; what is undefined is taken away from it. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Starts `command` with pipes for its three streams. SIGKILL ends it at the limit and with us. */

@@ -1,4 +1,4 @@
-/** The NBD clients that people use, each doing what it is used for. */
+/** The NBD clients that people use, each doing what it is used for, with the daemon as people run it. */
 import assert from 'node:assert/strict';
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,8 +7,9 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { MIB, PAGE_BYTES } from '../../src/base/units.js';
 import { patterned } from '../support/nbd-fixture.js';
-import { type NbdTarget, startNbdTarget } from '../support/nbd-target.js';
+import { NbdTarget } from '../support/nbd-target.js';
 import { needs } from '../support/needs.js';
+import { PAGE_SHAPES, syntheticPage } from '../support/synthetic-page.js';
 
 const TOOL_MS_MAX = 60_000;
 const SIZE_BYTES: number = 64 * MIB;
@@ -16,31 +17,33 @@ const SIZE_BYTES: number = 64 * MIB;
 let target: NbdTarget;
 let folder: string;
 before(async () => {
-  target = await startNbdTarget({ sizeBytes: SIZE_BYTES });
+  target = await NbdTarget.start(String(SIZE_BYTES));
   folder = mkdtempSync(path.join(tmpdir(), 'tmem-interop-'));
 });
 after(async () => {
-  await target.stop();
+  await target.remove();
   rmSync(folder, { recursive: true, force: true });
 });
 
 test('nbdinfo reads size and abilities', { skip: needs('nbdinfo') }, () => {
-  const info: unknown = JSON.parse(run('nbdinfo', '--json', target.uri));
-  const [found] = exportsOf(info);
-  assert.equal(found?.['export-size'], SIZE_BYTES);
-  for (const able of [
-    'can_flush',
-    'can_fua',
-    'can_trim',
-    'can_zero',
-    'can_fast_zero',
-    'can_multi_conn',
-    'can_df',
-    'can_cache',
-  ])
-    assert.equal(found?.[able], true, able);
-  assert.equal(found?.['is_rotational'], false);
-  assert.equal(found?.['block_size_preferred'], PAGE_BYTES);
+  for (const uri of [target.uri, target.namelessUri]) {
+    const info: unknown = JSON.parse(run('nbdinfo', '--json', uri));
+    const [found] = exportsOf(info);
+    assert.equal(found?.['export-size'], SIZE_BYTES);
+    for (const able of [
+      'can_flush',
+      'can_fua',
+      'can_trim',
+      'can_zero',
+      'can_fast_zero',
+      'can_multi_conn',
+      'can_df',
+      'can_cache',
+    ])
+      assert.equal(found?.[able], true, able);
+    assert.equal(found?.['is_rotational'], false);
+    assert.equal(found?.['block_size_preferred'], PAGE_BYTES);
+  }
 });
 
 test('nbdinfo lists the one export of a socket', { skip: needs('nbdinfo') }, () => {
@@ -165,6 +168,10 @@ test('nbdkit stands between: its nbd plugin reads and writes through us', { skip
   run('nbdkit', '-U', '-', 'nbd', `uri=${target.uri}`, '--run', inner);
 });
 
+test('tmem check finds no damage in what all of them leave', { skip: needs('qemu-io') }, async () => {
+  assert.match(await target.stopAndCheck(), / [1-9]\d* pages$/m);
+});
+
 function spawn(command: string, ...args: string[]): SpawnSyncReturns<string> {
   return spawnSync(command, args, { encoding: 'utf8', timeout: TOOL_MS_MAX, killSignal: 'SIGKILL', cwd: folder });
 }
@@ -186,11 +193,15 @@ function fioWithoutNbd(): string | false {
   return /^\s*nbd$/m.test(spawn('fio', '--enghelp').stdout) ? false : 'this fio has no nbd engine';
 }
 
-/** Data, holes, and the two mixed. */
+/** Data, holes, and the two mixed; pages such as guests have. */
 function image(name: string): string {
   const bytes = Buffer.alloc(SIZE_BYTES);
   patterned(10 * MIB).copy(bytes, 3 * MIB);
   for (let page = 0; page < 2048; page += 3) patterned(PAGE_BYTES, page).copy(bytes, 32 * MIB + page * PAGE_BYTES);
+  for (let seed = 0; seed < 1024; seed++) {
+    const page = syntheticPage({ shape: PAGE_SHAPES[seed % PAGE_SHAPES.length]!, seed });
+    page.copy(bytes, 48 * MIB + seed * PAGE_BYTES);
+  }
   patterned(1000).copy(bytes, SIZE_BYTES - 1000);
   const file = path.join(folder, name);
   writeFileSync(file, bytes);

@@ -19,8 +19,6 @@ export class MemoryFace implements BlockFace {
   /** So many commits that have something to make durable will come to nothing. */
   failingCommits = 0;
   commits = 0;
-  /** Busy time added to each page, for tests of fairness. */
-  pageUs = 0;
 
   readonly #memory: Uint8Array;
   readonly #data: Uint8Array;
@@ -35,7 +33,6 @@ export class MemoryFace implements BlockFace {
   }
 
   readPage(page: number, to: Address): ReadOutcome {
-    this.#work(page);
     // The slack belongs to whoever decompresses.
     this.#memory.fill(0xa5, to + PAGE_BYTES, to + PAGE_BYTES + SLACK_BYTES);
     return this.readPart(page, 0, PAGE_BYTES, to);
@@ -51,7 +48,6 @@ export class MemoryFace implements BlockFace {
   }
 
   writePage(page: number, from: Address): WriteOutcome {
-    this.#work(page);
     if (!this.full.has(page)) this.damaged.delete(page);
     return this.writePart(page, 0, PAGE_BYTES, from);
   }
@@ -124,13 +120,5 @@ export class MemoryFace implements BlockFace {
   #checkPart(page: number, start: number, length: number): void {
     assert(page >= 0 && (page + 1) * PAGE_BYTES <= this.sizeBytes, 'page inside the export');
     assert(length > 0 && start >= 0 && start + length <= PAGE_BYTES, 'part inside its page');
-  }
-
-  #work(page: number): void {
-    if (this.pageUs === 0) return;
-    const until = performance.now() + this.pageUs / 1000;
-    let spins = page;
-    while (performance.now() < until) spins++;
-    assert(spins >= page, 'time goes on');
   }
 }

@@ -1,65 +1,91 @@
 /**
- * What the interop and hostile suites are run against: a process of its own that serves one export at a unix socket.
- * Here it is the NBD server over memory.
+ * What the interop and hostile suites are run against: `tmem serve` as users start it, with one export, on an arena
+ * and a run directory of its own.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { MIB } from '../../src/base/units.js';
-
-export interface NbdTarget {
-  pid: number;
-  socketPath: string;
-  /** For tools that take an NBD URI. */
-  uri: string;
-  sizeBytes: number;
-  stop: () => Promise<void>;
-}
-
-export interface NbdTargetOptions {
-  sizeBytes?: number;
-  transport?: 'onread' | 'stream';
-  /** Busy time per page, as a store would have. */
-  pageUs?: number;
-}
+import { checkReal, serveReal } from './real-daemon.js';
+import { makePlaces, type Places, type TmemProcess } from './tmem-process.js';
 
 /** No suite uses one for longer. */
-const LIFETIME_MS = 300_000;
+const LIMIT_SECONDS = 300;
 
-export async function startNbdTarget(options: NbdTargetOptions = {}): Promise<NbdTarget> {
-  const { sizeBytes = 256 * MIB, transport = 'onread', pageUs = 0 } = options;
-  const folder = mkdtempSync(path.join(tmpdir(), 'tmem-nbd-'));
-  const socketPath = path.join(folder, 'disk.nbd');
-  const main = fileURLToPath(new URL('nbd-server-main.js', import.meta.url));
-  const args = ['--enable-source-maps', main, socketPath, String(sizeBytes), transport, String(pageUs)];
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'], timeout: LIFETIME_MS });
-  await ready(child);
-  const stop = async (): Promise<void> => {
-    if (child.exitCode === null) {
-      child.kill('SIGKILL');
-      await new Promise((resolve) => child.once('close', resolve));
+/** Holds what a suite stores and little more, so that segments are cleaned; fits the 64 MiB of a container's /dev/shm. */
+const CAPACITY = '48MiB';
+
+export class NbdTarget {
+  readonly socketPath: string;
+  /** For tools that take an NBD URI: the one that `ready.json` announces, with the export's name. */
+  readonly uri: string;
+  /** Without a name: the default export of the socket. */
+  readonly namelessUri: string;
+  readonly #places: Places;
+  readonly #daemon: TmemProcess;
+
+  private constructor(places: Places, daemon: TmemProcess, announced: { socket: string; uri: string }) {
+    this.#places = places;
+    this.#daemon = daemon;
+    this.socketPath = announced.socket;
+    this.uri = announced.uri;
+    this.namelessUri = `nbd+unix:///?socket=${announced.socket}`;
+  }
+
+  /** Of one export; its size as in the config. Resolves when the socket accepts. */
+  static async start(size: string): Promise<NbdTarget> {
+    const places = makePlaces();
+    const daemon = serveReal(places, { capacity: CAPACITY, exports: { disk: size }, limitSeconds: LIMIT_SECONDS });
+    try {
+      const { exports } = await daemon.ready();
+      return new NbdTarget(places, daemon, exports[0]!);
+    } catch (error) {
+      await daemon[Symbol.asyncDispose]();
+      places.remove();
+      throw error;
     }
-    rmSync(folder, { recursive: true, force: true });
-  };
-  return { pid: child.pid ?? 0, socketPath, uri: `nbd+unix:///?socket=${socketPath}`, sizeBytes, stop };
+  }
+
+  /** A clean stop, then `tmem check`: neither has anything to complain of. @returns what the check says */
+  async stopAndCheck(): Promise<string> {
+    const stopped = await this.#daemon.stop();
+    assert.deepEqual([stopped.code, stopped.plain], [0, []], stopped.stderr);
+    const { code, stdout, stderr } = await checkReal(this.#places);
+    assert.equal(code, 0, `${stdout}${stderr}`);
+    assert.match(stdout, /^no damage$/m);
+    assert.doesNotMatch(stdout, /torn tail/);
+    return stdout;
+  }
+
+  /** For the end of a suite, however it went. */
+  async remove(): Promise<void> {
+    await this.#daemon[Symbol.asyncDispose]();
+    this.#places.remove();
+  }
+
+  get residentBytes(): number {
+    const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#daemon.pid}/status`, 'utf8'));
+    return Number(line?.[1]) * 1024;
+  }
+
+  /**
+   * What the daemon holds open. Files of the arena come and go as it is cleaned, so they are left out; but those that
+   * are open and no longer in the folder count, since their memory is free only when they are closed.
+   */
+  get descriptors(): number {
+    const folder = `/proc/${this.#daemon.pid}/fd`;
+    const arena = path.join(realpathSync(this.#places.arena), 'shard-0', '/');
+    return readdirSync(folder).filter((name) => {
+      const target = linkOf(path.join(folder, name));
+      return target !== undefined && !(target.startsWith(arena) && !target.endsWith(' (deleted)'));
+    }).length;
+  }
 }
 
-/** Open descriptors of a process. */
-export function descriptorsOf(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
-}
-
-export function residentBytesOf(pid: number): number {
-  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return Number(line?.[1]) * 1024;
-}
-
-function ready(child: ChildProcess): Promise<void> {
-  return new Promise((resolve, reject) => {
-    child.stdout?.once('data', () => resolve());
-    child.once('error', reject);
-    child.once('exit', (status) => reject(new Error(`NBD target ended with ${status} before it was ready`)));
-  });
+/** Undefined when it was closed meanwhile. */
+function linkOf(descriptor: string): string | undefined {
+  try {
+    return readlinkSync(descriptor);
+  } catch {
+    return undefined;
+  }
 }

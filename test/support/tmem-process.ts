@@ -1,13 +1,13 @@
 /** A `tmem` command under test, as a process with a time limit: its lines, its end, nothing left of it afterwards. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ReadyDocument } from '../../src/base/status.js';
+import { spawnTethered, type TetheredProcess } from '../../src/rig/tethered.js';
 
 /** A daemon starts in half a second; a loaded machine takes its time. */
-const LIMIT_MS = 30_000;
+const LIMIT_SECONDS = 30;
 
 const fakeTmem: string = fileURLToPath(new URL('fake-tmem.js', import.meta.url));
 
@@ -28,29 +28,30 @@ export interface TmemOptions {
   /** A user and group id to run as; needs root. */
   readonly user?: number;
   readonly main?: string;
+  /** The process is killed after this long: 30 s unless a whole suite talks to it. */
+  readonly limitSeconds?: number;
 }
 
 export class TmemProcess {
   readonly ended: Promise<Ended>;
-  readonly #child: ChildProcess;
+  readonly #child: TetheredProcess;
   #stdout = '';
   #stderr = '';
 
-  constructor(args: readonly string[], { inMounts, env, user, main = fakeTmem }: TmemOptions = {}) {
+  constructor(args: readonly string[], options: TmemOptions = {}) {
+    const { inMounts, env, user, main = fakeTmem, limitSeconds = LIMIT_SECONDS } = options;
     const command = [process.execPath, main, ...args];
     if (user !== undefined) command.unshift('setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups');
     if (inMounts !== undefined) command.unshift('unshare', '-m', 'sh', '-ec', `${inMounts}\nexec "$@"`, 'sh');
-    this.#child = spawn(command[0]!, command.slice(1), {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NOTIFY_SOCKET: undefined, XDG_RUNTIME_DIR: undefined, ...env },
+    this.#child = spawnTethered(command[0]!, command.slice(1), {
+      limitSeconds,
+      environment: { NOTIFY_SOCKET: undefined, XDG_RUNTIME_DIR: undefined, ...env },
     });
-    const limit = setTimeout(() => this.#child.kill('SIGKILL'), LIMIT_MS);
-    this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text));
-    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
+    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text));
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
     this.ended = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
       this.#child.once('close', (code, signal) => {
-        clearTimeout(limit);
         const lines = this.#stderr.split('\n').filter((line) => line !== '');
         resolve({
           code,
@@ -91,8 +92,8 @@ export class TmemProcess {
 
   /** The reader of the ready line and of the log goes away. */
   stopReading(): void {
-    this.#child.stdout!.destroy();
-    this.#child.stderr!.destroy();
+    this.#child.stdout.destroy();
+    this.#child.stderr.destroy();
   }
 
   signal(name: NodeJS.Signals): void {
