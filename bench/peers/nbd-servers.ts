@@ -128,7 +128,10 @@ async function startPeer(name: string, tool: string, line: (places: PeerPlaces) 
     }
     await sleep(20);
   }
-  const commandLine = [path.basename(tool), ...args].join(' ').replaceAll(`${folder}/`, '').replaceAll(`${pages}/`, '/dev/shm/');
+  const commandLine = [path.basename(tool), ...args]
+    .join(' ')
+    .replaceAll(`${folder}/`, '')
+    .replaceAll(`${pages}/`, '/dev/shm/');
   return { name, commandLine, socket, close };
 }
 
