@@ -232,7 +232,8 @@ function killedArena(prng: Prng): Arena {
     const changed = [...file.keys()].filter((at) => old?.[at] !== file[at]);
     // Bytes of the record that happen to be what they were, its padding too, are part of the write.
     const [first = 0, last = -64] = [changed[0], changed.at(-1)];
-    for (let at = first - (first % RECORD_ALIGNMENT); at < Math.min(last + 64, file.length); at++) kept.push({ slot, at });
+    for (let at = first - (first % RECORD_ALIGNMENT); at < Math.min(last + 64, file.length); at++)
+      kept.push({ slot, at });
   }
   return { model, files: after, kept };
 }
@@ -286,6 +287,7 @@ function churn(store: TestEngine, model: Model, prng: Prng, operations: number, 
       case 2:
         commit();
         for (let steps = prng.below(3); steps > 0; steps--) store.engine.maintain(0.1, true);
+        store.engine.catchUp();
         break;
       default: {
         const version = 1 + prng.below(1_000_000);

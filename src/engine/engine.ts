@@ -213,6 +213,15 @@ export class Engine implements Mover {
   }
 
   /**
+   * Cleans what the batches so far owe: call it when the replies of a batch have left, or the next batch pays first.
+   * Most calls have nothing to do; one passes at most a few times what the batch wrote.
+   */
+  catchUp(): void {
+    assert(this.#batch.length === 0, 'the batch is committed');
+    this.#space.catchUp(this.#cleaner);
+  }
+
+  /**
    * Upkeep in idle moments: cleans until at most `slack` of the live bytes is wasted, gives surplus files back.
    * @param cleans - false: only give back, because puts pay for cleaning
    * @returns whether there is more to do. One call moves at most 128 KiB.

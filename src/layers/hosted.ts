@@ -41,4 +41,8 @@ export class HostedLayer implements PageLayer {
   commit(): boolean {
     return this.#tmem.commit();
   }
+
+  catchUp(): void {
+    this.#tmem.catchUp();
+  }
 }

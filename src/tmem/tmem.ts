@@ -133,6 +133,11 @@ export class Tmem {
     return done;
   }
 
+  /** See {@link Engine.catchUp}. */
+  catchUp(): void {
+    this.#engine.catchUp();
+  }
+
   // What pools report of the staged batch.
 
   isPage(at: Address): boolean {

@@ -106,6 +106,8 @@ export class MemoryFace implements BlockFace {
     return !failed;
   }
 
+  catchUp(): void {}
+
   #refusal(page: number): WriteOutcome {
     if (this.full.has(page)) return WriteOutcome.full;
     return this.damaged.has(page) ? WriteOutcome.damaged : WriteOutcome.stored;

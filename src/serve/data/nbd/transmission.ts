@@ -32,6 +32,8 @@ export class Transmission {
   starved = true;
   /** Of the last turn. */
   pagesMoved = 0;
+  /** Whether the last turn committed anything, so that {@link BlockFace.catchUp} may have something to do. */
+  committed = false;
   /** From now on new requests are answered ESHUTDOWN. */
   shuttingDown = false;
   readonly replies: Replies;
@@ -69,6 +71,7 @@ export class Transmission {
     this.starved = false;
     this.pagesMoved = 0;
     this.#dirty = false;
+    this.committed = false;
     const next = this.#work(at, end, pages);
     this.#settle();
     return next;
@@ -179,6 +182,7 @@ export class Transmission {
   #settle(): void {
     if (!this.#dirty) return;
     this.#dirty = false;
+    this.committed = true;
     if (this.#face.commit()) this.replies.keepPromises();
     else this.#takeBack();
   }
