@@ -137,6 +137,14 @@ test('a second daemon in another network namespace is refused too', needsRoot, a
   isRefused(ended, 1, new RegExp(`^tmem: E_ARENA_BUSY: .* the daemon with pid ${pid} uses it`));
 });
 
+test('a check in other network and pid namespaces leaves an arena in use alone too', needsRoot, async () => {
+  await using first = new TmemProcess(['serve', ...places.args]);
+  await first.ready();
+  const inMounts = 'set -- unshare --net --pid --fork --kill-child --mount-proc "$@"';
+  const ended = await tmem(['check', '--arena', places.arena], { inMounts });
+  isRefused(ended, 1, /^tmem: E_ARENA_BUSY: .* a daemon of another container uses it, or did 10 s ago/);
+});
+
 test('a second daemon in the same run_dir is refused and does not disturb the first', async () => {
   await using first = new TmemProcess(['serve', ...places.args]);
   const ready = await first.ready();
