@@ -1,6 +1,6 @@
 /**
  * A shard without a store, for tests of the daemon: it listens on its exports' sockets and counts. What it should do
- * wrong is asked for through what it is given: a guest's name at start, a word on an export's socket later.
+ * wrong is asked for through what it is given: a guest's name at start or on a reload, a word on an export's socket later.
  */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
@@ -24,6 +24,7 @@ class FakeShard implements Shard {
   readonly #log: ShardLog;
   readonly #servers = new Map<string, Server>();
   readonly #caps = new Map<string, number | null>();
+  readonly #refusedOnce = new Set<string>();
   #stopsNever = false;
 
   constructor(options: ShardOptions, log: ShardLog) {
@@ -75,6 +76,10 @@ class FakeShard implements Shard {
   }
 
   async addExport({ guest, name, socket }: ExportSpec): Promise<void> {
+    if (guest === 'late' && !this.#refusedOnce.has(name)) {
+      this.#refusedOnce.add(name);
+      throw new TmemError('E_ARENA_FULL', `the fake shard has no room for ${guest}/${name} yet`);
+    }
     const server = createServer((connection) => {
       connection.on('data', (data) => this.#obey(data.toString()));
       connection.on('error', () => {});
