@@ -127,7 +127,6 @@ class Daemon {
     this.#undo.add(() => lock.release());
 
     await this.#listenForControl();
-    removeReadyFile(runDir);
     const exports = guests.flatMap((guest) => guest.exports);
     for (const { socket } of exports) await freeSocketPath(socket);
     // A shard that stops removes its sockets; one that is ended cannot.
@@ -148,6 +147,8 @@ class Daemon {
     const { runDir, http } = this.#config;
     const path = controlSocket(runDir);
     await freeSocketPath(path);
+    // No living daemon has this run_dir: what says so is of one that was killed, whatever becomes of this start.
+    removeReadyFile(runDir);
     const control = await startControlServer({ path }, () => this.#view);
     this.#undo.add(() => control.close());
     chmodSync(path, 0o600);

@@ -85,6 +85,14 @@ test('a busy port is refused', async () => {
   nothingIsLeft();
 });
 
+test('a start that is refused leaves no ready.json of a daemon that was killed', async () => {
+  mkdirSync(places.runDir);
+  writeFileSync(path.join(places.runDir, 'ready.json'), '{"v":1}\n');
+  const ended = await serve('--http', '203.0.113.1:1');
+  isRefused(ended, 1, /^tmem: E_HTTP_BUSY: /);
+  assert.deepEqual(readdirSync(places.runDir), []);
+});
+
 test('a capacity over the whole file system of the arena is refused', needsRoot, async () => {
   const inMounts = `mount -t tmpfs -o size=64m none '${places.shm}'`;
   const ended = await tmem(['serve', ...places.args, '--capacity', '128MiB'], { inMounts });
