@@ -67,12 +67,14 @@ test('a socket path over 107 bytes is refused', async () => {
   nothingIsLeft();
 });
 
-test('an owner who does not exist is refused', async () => {
+test('an owner who does not exist is a mistake in the config, and --check-config says the same', async () => {
   const file = path.join(places.shm, 'tmem.toml');
   writeFileSync(file, '[guest.vm1]\nowner = "nobody-of-that-name"\n[guest.vm1.swap.s]\nsize = "1MiB"\n');
-  const ended = await serve('--config', file);
-  isRefused(ended, 1, /^tmem: E_OWNER: no user "nobody-of-that-name", the owner of guest "vm1"/);
-  assert.deepEqual(readdirSync(places.folder), []);
+  for (const extra of [[], ['--check-config']]) {
+    const ended = await serve('--config', file, ...extra);
+    isRefused(ended, 2, /^tmem: E_OWNER: no user "nobody-of-that-name", the owner of guest "vm1"/);
+    assert.deepEqual(readdirSync(places.folder), []);
+  }
 });
 
 test('a busy port is refused', async () => {
