@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   E_ARENA_VERSION: 1,
   E_ARENA_DAMAGED: 1,
   E_ARENA_FULL: 1,
+  E_SPILL: 1,
   E_HTTP_BUSY: 1,
   E_NO_DAEMON: 1,
   E_NOT_READY: 1,
