@@ -90,7 +90,6 @@ function guest(name: string, changed: Partial<GuestConfig> = {}): GuestConfig {
     name,
     kind: 'vm',
     weight: 100,
-    reservationBytes: 0,
     capBytes: null,
     ownerUid: null,
     exports: [{ guest: name, name: 's', sizeBytes: 4096, socket: `/run/${name}-s.nbd` }],

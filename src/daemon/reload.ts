@@ -1,7 +1,7 @@
 /**
- * What a reread config changes in a running daemon. Live: caps, owners, weights, reservations, exports that come or go,
- * the level of the log. An export that goes keeps its pages: a config line taken out is not a guest's death. Everything
- * else needs a restart, and is named.
+ * What a reread config changes in a running daemon. Live: caps, owners, weights, exports that come or go, the level
+ * of the log. An export that goes keeps its pages: a config line taken out is not a guest's death. Everything else
+ * needs a restart, and is named.
  */
 import path from 'node:path';
 import type { GuestLimits } from '../base/shard-port.js';

@@ -74,7 +74,6 @@ const facts: HostFacts = {
       name: 'vm1',
       kind: 'vm',
       weight: 100,
-      reservationBytes: 0,
       capBytes: null,
       exports: [{ guest: 'vm1', name: 's', sizeBytes: 4096, socket: '/run/tmem/vm1-s.nbd' }],
     },

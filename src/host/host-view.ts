@@ -27,7 +27,6 @@ export interface GuestFacts {
   readonly name: string;
   readonly kind: 'vm' | 'process';
   readonly weight: number;
-  readonly reservationBytes: number;
   readonly capBytes: number | null;
   readonly exports: readonly ExportSpec[];
 }
@@ -108,7 +107,6 @@ function guestsOf({ guests }: HostFacts, store: ShardStatus): StatusGuest[] {
       kind: guest.kind,
       state: 'no-driver' as const,
       weight: guest.weight,
-      reservation_bytes: guest.reservationBytes,
       cap_bytes: guest.capBytes,
     })),
     ...orphans.map((guest) => guestOf(guest.name, guest)),

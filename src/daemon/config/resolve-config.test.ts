@@ -28,7 +28,6 @@ test('without a config root gets one guest with one swap disk of 1 GiB, in the s
         name: 'guest0',
         kind: 'vm',
         weight: 100,
-        reservationBytes: 0,
         capBytes: null,
         ownerUid: null,
         exports: [{ guest: 'guest0', name: 'swap0', sizeBytes: GIB, socket: '/run/tmem/guest0-swap0.nbd' }],
