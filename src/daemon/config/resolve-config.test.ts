@@ -68,9 +68,12 @@ test('flags go before the file, and the file before the defaults', () => {
   assert.equal(config.guests[0]!.exports[0]!.socket, '/run/x/a-s.nbd');
 });
 
-test('the standard config file is read when it is present', () => {
-  const configFile = write('[guest.std.swap.s]\nsize = 4096');
+test('the standard config file is read when it is present and no other is named', () => {
+  const configFile = write('capacity = "1GiB"\n[guest.std.swap.s]\nsize = 4096');
   assert.equal(resolveConfig({}, { ...machine(), configFile }).guests[0]!.name, 'std');
+  const config = write('[guest.named.swap.s]\nsize = 4096');
+  const { guests, capacityBytes } = resolveConfig({ config }, { ...machine(), configFile });
+  assert.deepEqual([guests.map(({ name }) => name), capacityBytes], [['named'], 4 * GIB]);
 });
 
 test('without a tmpfs the arena goes to the temp dir with a warning', () => {
