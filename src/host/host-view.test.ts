@@ -43,6 +43,27 @@ test('a guest of the config without pages is shown, and so are pages without a g
   );
 });
 
+test('pages of an export that went from a guest that stayed are a warning', () => {
+  const { warnings } = statusOf(
+    facts,
+    store({
+      pools: [
+        pool({ pages: 1 }),
+        pool({ name: 'was', pages: 2, storedBytes: 4096 }),
+        pool({ name: 'empty' }),
+        pool({ guest: 'old', pages: 3 }),
+      ],
+    }),
+    here,
+  );
+  assert.deepEqual(warnings, [
+    {
+      code: 'orphaned-pool',
+      text: 'pool vm1/was keeps 2 pages (4 KiB stored) that no export serves: put [guest.vm1.swap.was] back into the config to read or discard them',
+    },
+  ]);
+});
+
 test('an export is named with its guest, and its URI is what libnbd reads', () => {
   const { exports } = statusOf(facts, store({}), here);
   assert.deepEqual(

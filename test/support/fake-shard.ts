@@ -24,6 +24,8 @@ class FakeShard implements Shard {
   readonly #log: ShardLog;
   readonly #servers = new Map<string, Server>();
   readonly #caps = new Map<string, number | null>();
+  /** Those of exports that went, too. */
+  readonly #pools = new Set<string>();
   readonly #refusedOnce = new Set<string>();
   #stopsNever = false;
 
@@ -34,7 +36,9 @@ class FakeShard implements Shard {
   }
 
   status(): ShardStatus {
-    const exports = [...this.#servers.keys()].map((name) => name.split('/'));
+    const [exports, pools] = [this.#servers.keys(), this.#pools].map((names) =>
+      [...names].map((name) => name.split('/')),
+    );
     return {
       arena: { capacityBytes: this.#options.capacityBytes, occupiedBytes: 8192, liveBytes: 4096, metadataBytes: 40 },
       recovered: this.recovered,
@@ -42,7 +46,7 @@ class FakeShard implements Shard {
         { name: 'guest0', persistentPages: 3, ephemeralPages: 0, storedBytes: 4096 },
         { name: 'gone', persistentPages: 1, ephemeralPages: 0, storedBytes: 100 },
       ],
-      exports: exports.map(([guest, name]) => ({
+      exports: exports!.map(([guest, name]) => ({
         guest: guest!,
         name: name!,
         connections: 1,
@@ -55,7 +59,7 @@ class FakeShard implements Shard {
         flushes: 8,
         errors: 0,
       })),
-      pools: exports.map(([guest, name], id) => ({
+      pools: pools!.map(([guest, name], id) => ({
         id,
         guest: guest!,
         name: name!,
@@ -87,6 +91,7 @@ class FakeShard implements Shard {
     server.listen(socket);
     await once(server, 'listening');
     this.#servers.set(`${guest}/${name}`, server);
+    this.#pools.add(`${guest}/${name}`);
   }
 
   removeExport(guest: string, name: string): Promise<void> {

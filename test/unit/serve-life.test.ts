@@ -308,6 +308,21 @@ test('SIGHUP adds what can be added, shows that alone, and tries the rest again 
   assert.deepEqual(await served(daemon), ['a/s', 'b/s', 'late/s', 'z/s']);
 });
 
+test('an export that is taken out keeps its pages, and status says so', async () => {
+  const one = '[guest.a.swap.s]\nsize = "1MiB"\n';
+  await using daemon = serve('--config', config(`${one}[guest.a.swap.t]\nsize = "1MiB"\n`));
+  await daemon.ready();
+  config(one);
+  daemon.signal('SIGHUP');
+  await daemon.logged(/config read again/);
+  const { stdout } = await tmem(['status', '--run-dir', places.runDir]);
+  assert.match(
+    stdout,
+    /^warning: pool a\/t keeps 3 pages \(4 KiB stored\) that no export serves: put \[guest\.a\.swap\.t\]/m,
+  );
+  assert.doesNotMatch(stdout, /pool a\/s keeps/);
+});
+
 test('a guest that comes back without a cap has none', async () => {
   const [a, b] = ['[guest.a.swap.s]\nsize = "1MiB"\n', '[guest.b.swap.s]\nsize = "1MiB"\n'];
   await using daemon = serve('--config', config(`${a}${b}[guest.b]\ncap = "32MiB"\n`));
