@@ -64,6 +64,12 @@ test('pages of an export that went from a guest that stayed are a warning', () =
   ]);
 });
 
+test('warnings of the config and of the store are one list', () => {
+  const [config, damage] = ['no-exports', 'damaged-pages'].map((code) => ({ code, text: 'why' }));
+  const { warnings } = statusOf({ ...facts, warnings: [config!] }, store({ warnings: [damage!] }), here);
+  assert.deepEqual(warnings, [config, damage]);
+});
+
 test('an export is named with its guest, and its URI is what libnbd reads', () => {
   const { exports } = statusOf(facts, store({}), here);
   assert.deepEqual(
@@ -109,6 +115,7 @@ function store(changed: Partial<ShardStatus>): ShardStatus {
     guests: [],
     exports: [],
     pools: [],
+    warnings: [],
     ...changed,
   };
 }

@@ -65,7 +65,7 @@ export function statusOf(facts: HostFacts, store: ShardStatus, process: ProcessF
     guests: guestsOf(facts, store),
     exports: facts.guests.flatMap(({ exports }) => exports).map((spec) => exportOf(spec, store)),
     pools: store.pools.map(poolOf),
-    warnings: [...facts.warnings, ...orphanedPools(facts, store)],
+    warnings: [...facts.warnings, ...store.warnings, ...orphanedPools(facts, store)],
   };
 }
 

@@ -76,6 +76,7 @@ class FakeShard implements Shard {
         evicted: 0,
         verifyFailures: 0,
       })),
+      warnings: [],
     };
   }
 
