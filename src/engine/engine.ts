@@ -39,6 +39,8 @@ export class Engine implements Mover {
   readonly pools: Set<StoredPool> = new Set();
   /** Gets that found a record and could not vouch for it. */
   verifyFailures = 0;
+  /** Batches that the files would not take, upkeep's among them. */
+  failedCommits = 0;
 
   readonly #kernel: Kernel;
   readonly #files: SegmentFiles;
@@ -374,6 +376,7 @@ export class Engine implements Mover {
       if (written) this.#apply(at);
       else this.#unpend(at);
     }
+    if (!written) this.failedCommits++;
     this.#pendingBytes = 0;
     batch.clear();
     return written;
