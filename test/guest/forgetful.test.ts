@@ -22,5 +22,6 @@ for (const { what, make, tools } of forgetful) {
 
     const bad = await guest.waitFor('HOG', 'bad');
     assert.notEqual(bad.fields['found'], bad.fields['wanted']);
+    console.log(JSON.stringify({ server: what, bad: guest.reports.filter(({ word }) => word === 'bad').length }));
   });
 }

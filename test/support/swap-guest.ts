@@ -67,6 +67,17 @@ export async function verdict(guest: Guest): Promise<Report> {
   return guest.waitFor('HOG', 'done');
 }
 
+/** What the hog's verdict says, in pages: a line of JSON for the summary of long runs, together with what a server says. */
+export function figuresOf(end: Report): { bad: number; swappedIn: number; swappedOut: number; checked: number } {
+  const figure = (field: string): number => numberIn(end, field);
+  return {
+    bad: figure('bad'),
+    swappedIn: figure('reads'),
+    swappedOut: figure('writes'),
+    checked: figure('verified'),
+  };
+}
+
 function latestHog(guest: Guest): Report {
   const latest = guest.latest('HOG', '');
   assert.ok(latest, 'the hog has reported');
