@@ -14,9 +14,6 @@ busybox-static     busybox
 gcc                gcc
 libc6-dev          /usr/include/stdio.h
 liblz4-dev         /usr/include/lz4.h
-'
-# Wanted by one test each, which is skipped without.
-welcome='
 nbd-client         nbd-client
 '
 
@@ -33,23 +30,18 @@ missing_of() {
 }
 
 missing=$(missing_of "$wanted" | tr '\n' ' ')
-extra=$(missing_of "$welcome" | tr '\n' ' ')
 # A busybox that is there may need libraries, which a guest does not have.
 if command -v busybox > /dev/null && ldd "$(command -v busybox)" > /dev/null 2>&1; then missing="$missing busybox-static"; fi
 
 if [ -n "$missing" ]; then
   if [ "$(id -u)" != 0 ]; then
-    echo "install-debian: missing $missing; type: sudo apt-get install -y --no-install-recommends $missing $extra" >&2
+    echo "install-debian: missing $missing; type: sudo apt-get install -y --no-install-recommends $missing" >&2
     exit 1
   fi
   export DEBIAN_FRONTEND=noninteractive
   apt-get -qq update
   # shellcheck disable=SC2086 # a list of words
   apt-get -qq install -y --no-install-recommends $missing > /dev/null
-fi
-if [ -n "$extra" ] && [ "$(id -u)" = 0 ]; then
-  # shellcheck disable=SC2086 # a list of words
-  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $extra > /dev/null || true
 fi
 
 node "$(dirname "$0")/fetch-guest-kernel.mjs"

@@ -139,7 +139,7 @@ test('qemu-io: a request past the end fails and the connection lives', { skip: n
   assert.match(stdout, /read 4096\/4096 bytes at offset 0/);
 });
 
-test('fio writes and verifies at depth 32', { skip: needs('fio') || fioWithoutNbd() }, () => {
+test('fio writes and verifies at depth 32', { skip: needs('fio', 'fio-nbd') }, () => {
   for (const [rw, blockBytes] of [
     ['randwrite', 4096],
     ['randwrite', 512],
@@ -187,10 +187,6 @@ function qemuIo(...commands: string[]): void {
   const args = commands.flatMap((command) => ['-c', command]);
   const said = run('qemu-io', '-f', 'raw', '-d', 'unmap', ...args, target.uri);
   assert.doesNotMatch(said, /Pattern verification failed|error|failed/i);
-}
-
-function fioWithoutNbd(): string | false {
-  return /^\s*nbd$/m.test(spawn('fio', '--enghelp').stdout) ? false : 'this fio has no nbd engine';
 }
 
 /** Data, holes, and the two mixed; pages such as guests have. */

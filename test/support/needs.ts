@@ -11,7 +11,11 @@ import { findTool } from '../../src/rig/tools.js';
  */
 export function needs(...tools: readonly string[]): string | false {
   const missing = tools.filter((tool) => !(PROBES[tool] ?? onPath)(tool));
-  if (missing.length === 0) return false;
+  return missing.length > 0 && excuseFor(...missing);
+}
+
+/** The reason to skip a test for want of these, for a test that finds out only when it runs. @throws as {@link needs} */
+export function excuseFor(...missing: readonly string[]): string {
   const required = (process.env['TMEM_REQUIRE'] ?? '').split(/[\s,]+/);
   const unexcused = missing.filter((tool) => required.includes('all') || required.includes(tool));
   if (unexcused.length > 0) throw new Error(`required by TMEM_REQUIRE and not here: ${unexcused.join(', ')}`);
@@ -22,7 +26,10 @@ export function needs(...tools: readonly string[]): string | false {
 const PROBES: Readonly<Record<string, (tool: string) => boolean>> = {
   liblz4: () => links('lz4.h', 'lz4'),
   libnbd: () => links('libnbd.h', 'nbd'),
+  'fio-nbd': fioSpeaksNbd,
   'guest-kernel': hasGuestKernel,
+  // To mount a file system of its own, to be another user.
+  root: () => process.getuid!() === 0,
 };
 
 function onPath(tool: string): boolean {
@@ -36,6 +43,13 @@ function hasGuestKernel(): boolean {
   } catch {
     return false;
   }
+}
+
+/** An engine that fio may have been built without. */
+function fioSpeaksNbd(): boolean {
+  const fio = findTool('fio');
+  if (fio === undefined) return false;
+  return /^\s*nbd$/m.test(spawnSync(fio, ['--enghelp'], { encoding: 'utf8', timeout: 20_000 }).stdout);
 }
 
 /** Whether a C program that uses the library can be built. */

@@ -14,8 +14,10 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { StatusDocument } from '../../src/base/status.js';
-import { needsRoot } from '../support/requirements.js';
+import { needs } from '../support/needs.js';
 import { makePlaces, type Places, tmem, TmemProcess } from '../support/tmem-process.js';
+
+const needsRoot = { skip: needs('root') };
 
 let places: Places;
 beforeEach(() => {
