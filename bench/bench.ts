@@ -10,7 +10,7 @@ export interface Bench {
   readonly question: string;
   /** Without these it is skipped; named as in `test/support/needs.ts`. */
   readonly needs: readonly string[];
-  /** By the name of the figure. A floor whose figure is not measured (a peer is not here) does not count. */
+  /** By the name of the figure. One that is not measured, because a peer is not here, is a miss for `--check` alone. */
   readonly floors: Readonly<Record<string, Floor>>;
   run(scale: Scale): Promise<BenchRun>;
 }
@@ -29,6 +29,8 @@ export interface BenchRun {
   /** What was run on what, a line each: pages, slices, command lines of servers. */
   readonly setting: readonly string[];
   readonly figures: readonly Figure[];
+  /** Why a peer was left out, one each. */
+  readonly skippedPeers?: readonly string[];
   /** What was measured but is no figure, as rows of a table. */
   readonly tables?: readonly Table[];
 }

@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- [--check] [--quick] [--json] [--save FILE] [NAME...]`: runs all benches, or those named, one after
- * the other. With `--check` it fails where a figure is below its floor.
+ * the other. It fails when a bench does not get to its end; with `--check` also where a figure is below its floor, or
+ * was not measured. What was measured is saved all the same.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -14,7 +15,7 @@ import { machineLine, thisMachine } from './machine.js';
 import { memoryBench } from './memory.bench.js';
 import { nbdBench } from './nbd.bench.js';
 import { recoveryBench } from './recovery.bench.js';
-import { type BenchReport, judged, missed, reportText } from './report.js';
+import { type BenchReport, judged, missed, reportText, unmeasured } from './report.js';
 
 const BENCHES: readonly Bench[] = [codecBench, engineBench, nbdBench, memoryBench, recoveryBench, fairnessBench];
 
@@ -47,22 +48,35 @@ async function main(): Promise<number> {
     reports.push(report);
     print(reportText(report));
   }
-  const missing = reports.flatMap(missed);
+  const below = reports.flatMap(missed);
+  const absent = values.check ? reports.flatMap(unmeasured) : [];
+  const broken = reports.flatMap((report) => ('failed' in report ? [`${report.name}: ${report.failed}`] : []));
   const document = `${JSON.stringify({ v: 1, time: started.toISOString(), scale, machine, benches: reports }, undefined, 2)}\n`;
   if (values.json) process.stdout.write(document);
   if (values.save !== undefined) {
     mkdirSync(path.dirname(values.save), { recursive: true });
     writeFileSync(values.save, document);
   }
-  if (missing.length > 0) process.stderr.write(`below their floors:\n${missing.map((name) => `  ${name}\n`).join('')}`);
-  return values.check && missing.length > 0 ? 1 : 0;
+  complain('below their floors', below);
+  complain('not measured', absent);
+  complain('not finished', broken);
+  return broken.length > 0 || (values.check && below.length + absent.length > 0) ? 1 : 0;
+}
+
+function complain(what: string, of: readonly string[]): void {
+  if (of.length > 0) process.stderr.write(`${what}:\n${of.map((line) => `  ${line}\n`).join('')}`);
 }
 
 async function runBench(bench: Bench, scale: Scale): Promise<BenchReport> {
   const { name, question } = bench;
-  const skipped = needs(...bench.needs);
-  if (skipped !== false) return { name, question, skipped };
-  const start = performance.now();
-  const run = await bench.run(scale);
-  return judged(bench, Math.round((performance.now() - start) / 100) / 10, run);
+  try {
+    const skipped = needs(...bench.needs);
+    if (skipped !== false) return { name, question, skipped };
+    const start = performance.now();
+    const run = await bench.run(scale);
+    return judged(bench, Math.round((performance.now() - start) / 100) / 10, run);
+  } catch (error) {
+    // The figures of the others must not be lost with it.
+    return { name, question, failed: String(error) };
+  }
 }

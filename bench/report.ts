@@ -9,8 +9,11 @@ export interface JudgedFigure extends Figure {
 /** One bench as it ended. */
 export type BenchReport = { readonly name: string; readonly question: string } & (
   | { readonly skipped: string }
+  | { readonly failed: string }
   | {
       readonly seconds_s: number;
+      /** Floors that have no figure, and peers that were left out. */
+      readonly unmeasured: readonly string[];
       readonly setting: readonly string[];
       readonly figures: readonly JudgedFigure[];
       readonly tables: readonly Table[];
@@ -22,18 +25,27 @@ export function judged({ name, question, floors }: Bench, seconds: number, run: 
     const floor = floors[figure.name] ?? null;
     return { ...figure, floor, kept: floor === null || keeps(floor, figure.value) };
   });
-  return { name, question, seconds_s: seconds, setting: run.setting, figures, tables: run.tables ?? [] };
+  const absent = Object.keys(floors).filter((floor) => !figures.some((figure) => figure.name === floor));
+  const unmeasured = [...absent, ...(run.skippedPeers ?? [])];
+  return { name, question, seconds_s: seconds, unmeasured, setting: run.setting, figures, tables: run.tables ?? [] };
 }
 
 /** Names of the figures below their floor, of one bench. */
 export function missed(report: BenchReport): string[] {
-  if ('skipped' in report) return [];
+  if (!('figures' in report)) return [];
   return report.figures.filter(({ kept }) => !kept).map(({ name }) => `${report.name}: ${name}`);
+}
+
+/** What of one bench was not measured, so that its floors may or may not be kept. */
+export function unmeasured(report: BenchReport): string[] {
+  if ('skipped' in report) return [`${report.name}: skipped, ${report.skipped}`];
+  return 'unmeasured' in report ? report.unmeasured.map((what) => `${report.name}: ${what}`) : [];
 }
 
 export function reportText(report: BenchReport): string {
   const title = `${report.name}: ${report.question}`;
   if ('skipped' in report) return `${title}\n  skipped, ${report.skipped}\n`;
+  if ('failed' in report) return `${title}\n  FAILED, ${report.failed}\n`;
   return [
     title,
     ...report.setting.map((line) => `  ${line}`),
