@@ -36,6 +36,7 @@ async function run(scale: Scale): Promise<BenchRun> {
       await using load = new NbdLoad({ corpus: corpusFile(), spanPages: pages, sockets: [server.socket] });
       await load.fill(0, 1, 'up');
       await load.fill(0, 2, 'mixed');
+      await load.fill(0, 3, 'mixed');
       await server.daemon.kill9();
     }
     const recoveries: number[] = [];
@@ -51,7 +52,7 @@ async function run(scale: Scale): Promise<BenchRun> {
       rows.push([checked.records, recovered.seconds_s.toFixed(2), checked.seconds.toFixed(2)]);
     }
     return {
-      setting: [`${pages} pages written twice, kill -9, then ${kills} times: check, start, kill -9`],
+      setting: [`${pages} pages overwritten twice, kill -9, then ${kills} times: check, start, kill -9`],
       figures: [
         { name: 'recovery of a record', value: median(recoveries), unit: 'us' },
         { name: 'check of a record', value: median(checks), unit: 'us' },
