@@ -1,10 +1,11 @@
 /**
- * What the interop and hostile suites are run against: `tmem serve` as users start it, with one export, on an arena
- * and a run directory of its own.
+ * What the interop and hostile suites are run against: `tmem serve` as users start it, with an export for each of two
+ * guests, on an arena and a run directory of its own.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import path from 'node:path';
+import type { ReadyDocument } from '../../src/base/status.js';
 import { checkReal, serveReal } from './real-daemon.js';
 import { makePlaces, type Places, type TmemProcess } from './tmem-process.js';
 
@@ -20,24 +21,29 @@ export class NbdTarget {
   readonly uri: string;
   /** Without a name: the default export of the socket. */
   readonly namelessUri: string;
+  /** The export of another guest, of the same size. */
+  readonly neighbourSocketPath: string;
   readonly #places: Places;
   readonly #daemon: TmemProcess;
 
-  private constructor(places: Places, daemon: TmemProcess, announced: { socket: string; uri: string }) {
+  private constructor(places: Places, daemon: TmemProcess, { exports }: ReadyDocument) {
+    const announced = (name: string): ReadyDocument['exports'][number] => exports.find((each) => each.name === name)!;
+    const { socket, uri } = announced('vm/disk');
     this.#places = places;
     this.#daemon = daemon;
-    this.socketPath = announced.socket;
-    this.uri = announced.uri;
-    this.namelessUri = `nbd+unix:///?socket=${announced.socket}`;
+    this.socketPath = socket;
+    this.uri = uri;
+    this.namelessUri = `nbd+unix:///?socket=${socket}`;
+    this.neighbourSocketPath = announced('neighbour/disk').socket;
   }
 
-  /** Of one export; its size as in the config. Resolves when the socket accepts. */
+  /** The size of each disk as in the config. Resolves when the sockets accept. */
   static async start(size: string): Promise<NbdTarget> {
     const places = makePlaces();
-    const daemon = serveReal(places, { capacity: CAPACITY, exports: { disk: size }, limitSeconds: LIMIT_SECONDS });
+    const exports = { disk: size, 'neighbour/disk': size };
+    const daemon = serveReal(places, { capacity: CAPACITY, exports, limitSeconds: LIMIT_SECONDS });
     try {
-      const { exports } = await daemon.ready();
-      return new NbdTarget(places, daemon, exports[0]!);
+      return new NbdTarget(places, daemon, await daemon.ready());
     } catch (error) {
       await daemon[Symbol.asyncDispose]();
       places.remove();

@@ -10,14 +10,17 @@ const main: string = fileURLToPath(new URL('../../src/cli/tmem.js', import.meta.
 export interface RealDaemonOptions extends TmemOptions {
   /** As on the command line. */
   readonly capacity: string;
-  /** By the name of the export, of guest `vm`: its size, as in the config. */
+  /** Sizes, as in the config, by the name of the export: `disk` of the guest `vm`, or `guest/disk`. */
   readonly exports: Readonly<Record<string, string>>;
 }
 
 /** Not ready yet. */
 export function serveReal(places: Places, { capacity, exports, ...options }: RealDaemonOptions): TmemProcess {
   const config = path.join(places.folder, 'tmem.toml');
-  const lines = Object.entries(exports).map(([name, size]) => `[guest.vm.swap.${name}]\nsize = "${size}"\n`);
+  const lines = Object.entries(exports).map(([name, size]) => {
+    const [disk, guest = 'vm'] = name.split('/').toReversed();
+    return `[guest.${guest}.swap.${disk}]\nsize = "${size}"\n`;
+  });
   writeFileSync(config, lines.join(''));
   const folders = ['--run-dir', places.runDir, '--arena', places.arena];
   const args = ['serve', '--config', config, ...folders, '--capacity', capacity, '--http', 'off'];

@@ -4,6 +4,8 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { heapPageMemory } from '../../../../test/support/heap-page-memory.js';
 import { MemoryFace } from '../../../../test/support/memory-face.js';
@@ -122,6 +124,28 @@ test('one connection more than the limit is turned away, until another leaves', 
   }
 });
 
+test('1,000 connections that are gone leave less than two kilobytes each in the heap', async () => {
+  const collectGarbage = exposedGc();
+  const { socketPath, counters, close } = await nbdFixture();
+  const comeAndGo = async (connections: number): Promise<number> => {
+    for (let n = 0; n < connections; n += 20) {
+      const clients = await Promise.all(Array.from({ length: 20 }, () => NbdClient.connect(socketPath)));
+      await Promise.all(clients.map((client, k) => (k % 2 === 0 ? client.disconnect() : client.destroy())));
+    }
+    await until(() => counters().connections === 0);
+    collectGarbage();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  try {
+    const before = await comeAndGo(100);
+    const after = await comeAndGo(1000);
+    assert.ok(after - before < 1000 * 2000, `${after - before} bytes more`);
+  } finally {
+    await close();
+  }
+});
+
 test('while it closes, a connection in its handshake hears ERR_SHUTDOWN', () =>
   withServer(async ({ server, add, at }) => {
     await add('vm1/a');
@@ -207,4 +231,11 @@ async function until(condition: () => boolean): Promise<void> {
   for (const end = performance.now() + 5000; !condition() && performance.now() < end;)
     await new Promise((resolve) => setTimeout(resolve, 5));
   assert.ok(condition());
+}
+
+/** What node shows only when asked to at its start, to a context made afterwards. */
+function exposedGc(): () => void {
+  setFlagsFromString('--expose-gc');
+  const gc: () => void = runInNewContext('gc');
+  return gc;
 }
