@@ -8,8 +8,8 @@ import { startTmem } from './peers/nbd-servers.js';
 import { PROJECT_FOLDER } from './project-files.js';
 
 /**
- * A modest client reads a page at a time; beside it another connection writes 2 MiB at depth 16, without end. Rounds
- * with and without it alternate, and the ratio is the median of neighbouring rounds.
+ * A modest guest reads a page at a time; beside it another guest, on a disk of its own, writes 2 MiB at depth 16,
+ * without end. Rounds with and without it alternate, and the ratio is the median of neighbouring rounds.
  */
 export const fairnessBench: Bench = {
   name: 'fairness',
@@ -19,25 +19,30 @@ export const fairnessBench: Bench = {
   run,
 };
 
+/** Of either disk: the 32 MiB that the rude client writes to. */
 const SPAN_PAGES = 8192;
 const SLICE_US = 400_000;
 const ROUNDS: Readonly<Record<Scale, number>> = { full: 15, quick: 5 };
 
 async function run(scale: Scale): Promise<BenchRun> {
-  const server = await startTmem({ diskBytes: 2 * SPAN_PAGES * PAGE_BYTES });
+  const server = await startTmem({ diskBytes: SPAN_PAGES * PAGE_BYTES, guests: 2 });
   try {
-    await using load = new NbdLoad({ corpus: corpusFile(), spanPages: SPAN_PAGES, sockets: [server.socket] });
+    const [modest = '', rudes = ''] = server.sockets;
+    await using load = new NbdLoad({ corpus: corpusFile(), spanPages: SPAN_PAGES, sockets: [modest] });
     await load.fill(0, 1, 'up');
+    await load.fill(0, 2, 'mixed');
+    await load.fill(0, 3, 'mixed');
     const rounds: { alone: number; beside: number }[] = [];
     for (let round = -1; round < ROUNDS[scale]; round++) {
       const alone = (await load.slice(0, 'read', 1, SLICE_US)).p99Us;
-      const rude = await startRudeClient(server.socket);
+      const rude = await startRudeClient(rudes);
       const beside = (await load.slice(0, 'read', 1, SLICE_US)).p99Us;
       await rude.stop();
       if (round >= 0) rounds.push({ alone, beside });
     }
     return {
       setting: [
+        `${SPAN_PAGES} pages of 4 KiB, overwritten twice; ${server.name}: ${server.commandLine}`,
         `${rounds.length} rounds of ${SLICE_US / 1000} ms alone and ${SLICE_US / 1000} ms beside 2 MiB writes at depth 16`,
       ],
       figures: [
@@ -55,16 +60,17 @@ async function run(scale: Scale): Promise<BenchRun> {
   }
 }
 
-/** Resolves when it has had time to fill every queue there is. */
+/** Resolves when it has had time to fill every queue there is. `stop` throws when it has ended before. */
 async function startRudeClient(socket: string): Promise<{ stop: () => Promise<void> }> {
   const program = path.join(PROJECT_FOLDER, 'dist/test/hostile/nbd-load.js');
   const child = spawn(process.execPath, [program, socket], { stdio: 'ignore', timeout: 60_000 });
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await new Promise((resolve) => setTimeout(resolve, 700));
   return {
-    stop: () => {
+    stop: async () => {
+      if (child.exitCode !== null) throw new Error('the rude client gave up: what was measured is no neighbour');
       child.kill('SIGKILL');
-      return gone;
+      await gone;
     },
   };
 }

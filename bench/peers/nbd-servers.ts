@@ -23,19 +23,27 @@ const DISK_BYTES = 2 ** 30;
 export interface TmemServer extends NbdServer {
   readonly daemon: TmemProcess;
   readonly pid: number;
+  /** Of the disk of each guest; the first is `socket`. */
+  readonly sockets: readonly string[];
 }
 
 /**
  * Ours, by default: LZ4, hashes checked at every read, everything in files before it is answered.
  *
- * @param options.diskBytes - else the disk of the default config, 1 GiB
+ * @param options.diskBytes - of the one disk of each guest; else 1 GiB, as by default
+ * @param options.guests - how many; else one, and the default config where the disk is as well
  */
-export async function startTmem({ diskBytes }: { readonly diskBytes?: number } = {}): Promise<TmemServer> {
+export async function startTmem(options: { diskBytes?: number; guests?: number } = {}): Promise<TmemServer> {
+  const { diskBytes = DISK_BYTES, guests = 1 } = options;
   const folder = mkdtempSync(path.join(tmpdir(), 'tmem-bench-'));
   const more: string[] = [];
-  if (diskBytes !== undefined) {
+  if (diskBytes !== DISK_BYTES || guests !== 1) {
     const config = path.join(folder, 'tmem.toml');
-    writeFileSync(config, `[guest.guest0.swap.swap0]\nsize = ${diskBytes}\n`);
+    const disks = Array.from(
+      { length: guests },
+      (_, guest) => `[guest.guest${guest}.swap.swap0]\nsize = ${diskBytes}\n`,
+    );
+    writeFileSync(config, disks.join(''));
     more.push('--config', config);
   }
   const daemon = new TmemProcess({ limitSeconds: LIMIT_SECONDS, more });
@@ -44,11 +52,13 @@ export async function startTmem({ diskBytes }: { readonly diskBytes?: number } =
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const { exports } = await daemon.start();
+    const sockets = (await daemon.start()).exports.map(({ socket }) => socket);
+    const disks = guests === 1 ? `disk of ${diskBytes} bytes` : `${guests} guests, a disk of ${diskBytes} bytes each`;
     return {
       name: 'tmem',
-      commandLine: `tmem serve --http off${more.length === 0 ? '' : ` (disk of ${diskBytes} bytes)`}`,
-      socket: exports[0]!.socket,
+      commandLine: `tmem serve --http off${more.length === 0 ? '' : ` (${disks})`}`,
+      socket: sockets[0]!,
+      sockets,
       daemon,
       pid: daemon.pid!,
       close,
