@@ -1,4 +1,5 @@
-// Runs one group of the built tests: `unit` is what stands beside the sources, the others are folders of test/.
+// Runs groups of the built tests: `unit` is what stands beside the sources, the others are folders of test/. What
+// follows the first dash is for node.
 // Lists the files itself, because node --test takes no patterns on Node 20.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -6,20 +7,19 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 process.chdir(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
-const [group = 'unit', ...rest] = process.argv.slice(2);
-const folders = group === 'unit' ? ['dist/src', 'dist/test/unit'] : [`dist/test/${group}`];
-const files = folders.filter((folder) => existsSync(folder)).flatMap(testsBelow);
-if (files.length === 0) {
-  console.error(`no tests in ${folders.join(', ')}`);
-  process.exit(1);
-}
+const args = process.argv.slice(2);
+const dash = args.findIndex((arg) => arg.startsWith('-'));
+const named = dash < 0 ? args : args.slice(0, dash);
+const groups = named.length === 0 ? ['unit'] : named;
+const folders = groups.flatMap((group) => (group === 'unit' ? ['dist/src', 'dist/test/unit'] : [`dist/test/${group}`]));
+const files = folders.flatMap(testsBelow);
 // Guests, crashes and peers share two cores and the clock, so only unit tests run side by side.
-const atOnce = group === 'unit' ? [] : ['--test-concurrency=1'];
+const atOnce = groups.every((group) => group === 'unit') ? [] : ['--test-concurrency=1'];
 // A test that waits for what never comes must not hold up the rest: no test takes longer than this.
 const limits = ['--test-timeout=600000'];
 const { status } = spawnSync(
   process.execPath,
-  ['--enable-source-maps', ...limits, ...atOnce, ...rest, '--test', ...files],
+  ['--enable-source-maps', ...limits, ...atOnce, ...args.slice(named.length), '--test', ...files],
   {
     stdio: ['ignore', 'inherit', 'inherit'],
   },
@@ -27,8 +27,11 @@ const { status } = spawnSync(
 process.exit(status ?? 1);
 
 function testsBelow(folder) {
-  return readdirSync(folder, { recursive: true })
-    .filter((name) => name.endsWith('.test.js'))
-    .map((name) => path.join(folder, name))
-    .toSorted();
+  const names = existsSync(folder) ? readdirSync(folder, { recursive: true }) : [];
+  const tests = names.filter((name) => name.endsWith('.test.js'));
+  if (tests.length === 0) {
+    console.error(`no tests in ${folder}`);
+    process.exit(1);
+  }
+  return tests.map((name) => path.join(folder, name)).toSorted();
 }
