@@ -33,7 +33,9 @@ export function machineLine({ cpu, cores, memory_bytes, linux, node, commit: of 
 function commit(): string | null {
   const hash = git('rev-parse', '--short', 'HEAD');
   if (hash === null) return null;
-  return git('status', '--porcelain', '--untracked-files=no') === '' ? hash : `${hash}+`;
+  // Results are written while others are still measured.
+  const changed = git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!docs/results');
+  return changed === '' ? hash : `${hash}+`;
 }
 
 function git(...args: readonly string[]): string | null {
