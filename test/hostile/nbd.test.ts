@@ -158,8 +158,9 @@ test('after all of them the daemon stops cleanly and its arena is whole', async 
 
 /** So many connections, 20 at a time. Half of them leave without a farewell, in a write or in their handshake. */
 async function comeAndGo(connections: number): Promise<void> {
+  const visits = [polite, mute, halfWriting, halfAgreed];
   for (let n = 0; n < connections; n += 20) {
-    await Promise.all(Array.from({ length: 5 }, () => [polite(), mute(), halfWriting(), halfAgreed()]).flat());
+    await Promise.all(Array.from({ length: 20 }, (_, k) => visits[k % visits.length]!()));
     await sleep(2);
   }
 }
