@@ -26,8 +26,15 @@ export function judged({ name, question, floors }: Bench, seconds: number, run: 
     return { ...figure, floor, kept: floor === null || keeps(floor, figure.value) };
   });
   const absent = Object.keys(floors).filter((floor) => !figures.some((figure) => figure.name === floor));
-  const unmeasured = [...absent, ...(run.skippedPeers ?? [])];
-  return { name, question, seconds_s: seconds, unmeasured, setting: run.setting, figures, tables: run.tables ?? [] };
+  return {
+    name,
+    question,
+    seconds_s: seconds,
+    unmeasured: [...absent, ...(run.skippedPeers ?? [])],
+    setting: run.setting,
+    figures,
+    tables: run.tables ?? [],
+  };
 }
 
 /** Names of the figures below their floor, of one bench. */

@@ -130,7 +130,8 @@ test('1,000 connections that are gone leave less than two kilobytes each in the 
   const comeAndGo = async (connections: number): Promise<number> => {
     for (let n = 0; n < connections; n += 20) {
       const clients = await Promise.all(Array.from({ length: 20 }, () => NbdClient.connect(socketPath)));
-      await Promise.all(clients.map((client, k) => (k % 2 === 0 ? client.disconnect() : client.destroy())));
+      for (const client of clients.slice(10)) client.destroy();
+      await Promise.all(clients.slice(0, 10).map((client) => client.disconnect()));
     }
     await until(() => counters().connections === 0);
     collectGarbage();
