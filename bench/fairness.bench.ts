@@ -4,17 +4,20 @@ import { PAGE_BYTES } from '../src/base/units.js';
 import { type Bench, type BenchRun, median, type Scale } from './bench.js';
 import { corpusFile } from './corpus.js';
 import { NbdLoad } from './peers/nbd-load.js';
-import { startTmem } from './peers/nbd-servers.js';
+import { startTmem, type TmemServer } from './peers/nbd-servers.js';
 import { PROJECT_FOLDER } from './project-files.js';
 
 /**
  * A modest guest reads a page at a time; beside it another guest, on a disk of its own, writes 2 MiB at depth 16,
  * without end. Rounds with and without it alternate, and the ratio is the median of neighbouring rounds.
+ *
+ * The rude client runs only where a core has nothing else to do: what it makes others wait for is then the daemon,
+ * and not a core of this machine, of which there may be two for the three of them.
  */
 export const fairnessBench: Bench = {
   name: 'fairness',
   question: 'How much longer does a modest client wait beside one without manners?',
-  needs: ['gcc'],
+  needs: ['gcc', 'chrt'],
   floors: { 'p99 of reads at depth 1, alone = 1': { atMost: 3 } },
   run,
 };
@@ -32,13 +35,15 @@ async function run(scale: Scale): Promise<BenchRun> {
     await load.fill(0, 1, 'up');
     await load.fill(0, 2, 'mixed');
     await load.fill(0, 3, 'mixed');
-    const rounds: { alone: number; beside: number }[] = [];
+    const rounds: { alone: number; beside: number; rudeMiB: number }[] = [];
     for (let round = -1; round < ROUNDS[scale]; round++) {
       const alone = (await load.slice(0, 'read', 1, SLICE_US)).p99Us;
       const rude = await startRudeClient(rudes);
+      const before = await writesOf(server);
       const beside = (await load.slice(0, 'read', 1, SLICE_US)).p99Us;
+      const rudeMiB = 2 * ((await writesOf(server)) - before);
       await rude.stop();
-      if (round >= 0) rounds.push({ alone, beside });
+      if (round >= 0) rounds.push({ alone, beside, rudeMiB });
     }
     return {
       setting: [
@@ -53,6 +58,7 @@ async function run(scale: Scale): Promise<BenchRun> {
         },
         { name: 'p99 alone', value: median(rounds.map(({ alone }) => alone)), unit: 'us' },
         { name: 'p99 beside', value: median(rounds.map(({ beside }) => beside)), unit: 'us' },
+        { name: 'written beside in a round', value: median(rounds.map(({ rudeMiB }) => rudeMiB)), unit: 'MiB' },
       ],
     };
   } finally {
@@ -60,10 +66,17 @@ async function run(scale: Scale): Promise<BenchRun> {
   }
 }
 
+/** Writes that the guest of the rude client has been answered. */
+async function writesOf({ daemon }: TmemServer): Promise<number> {
+  const { exports } = await daemon.status();
+  return exports.at(-1)!.writes;
+}
+
 /** Resolves when it has had time to fill every queue there is. `stop` throws when it has ended before. */
 async function startRudeClient(socket: string): Promise<{ stop: () => Promise<void> }> {
   const program = path.join(PROJECT_FOLDER, 'dist/test/hostile/nbd-load.js');
-  const child = spawn(process.execPath, [program, socket], { stdio: 'ignore', timeout: 60_000 });
+  const line = ['--idle', '0', process.execPath, program, socket];
+  const child = spawn('chrt', line, { stdio: 'ignore', timeout: 60_000 });
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await new Promise((resolve) => setTimeout(resolve, 700));
   return {

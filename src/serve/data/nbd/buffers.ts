@@ -21,6 +21,9 @@ export const TAIL_BYTES_MAX: number = 8 * KIB;
 /** Takes 32 writes of a page and their headers at once, which is what a client of depth 32 has on the way. */
 export const READ_AREA_BYTES: number = 136 * KIB;
 
+/** What is read at once in company: the writes of a turn that is shared. Copying more would be a wait for the others. */
+export const SHARED_READ_BYTES: number = 17 * KIB;
+
 /** Most input that one connection can have waiting. */
 export const STASH_BYTES: number = TAIL_BYTES_MAX + READ_AREA_BYTES;
 

@@ -80,6 +80,10 @@ export class Session implements TransportUser, TurnTaker {
     this.#transport.start();
   }
 
+  get isInCompany(): boolean {
+    return this.#context.turns.shared;
+  }
+
   /** New requests are answered ESHUTDOWN from now on; options are by the catalogue. */
   shutDown(): void {
     if (this.#transmission !== undefined) this.#transmission.shuttingDown = true;

@@ -8,13 +8,14 @@ import { test } from 'node:test';
 import { heapPageMemory } from '../../../../test/support/heap-page-memory.js';
 import { patterned } from '../../../../test/support/nbd-fixture.js';
 import { KIB, MIB } from '../../../base/units.js';
-import { NbdBuffers, READ_AREA_BYTES, REPLY_AREA_BYTES } from './buffers.js';
+import { NbdBuffers, READ_AREA_BYTES, REPLY_AREA_BYTES, SHARED_READ_BYTES } from './buffers.js';
 import { StreamTransport } from './stream-transport.js';
 import { takeSocket, type Transport, type TransportKind, type TransportUser } from './transport.js';
 
 class Recorder implements TransportUser {
   readonly input: Buffer[] = [];
   accepts = true;
+  isInCompany = false;
   drains = 0;
   closes = 0;
   onDrained: (() => void) | undefined;
@@ -44,6 +45,23 @@ class Recorder implements TransportUser {
     this.closes++;
   }
 }
+
+test('onread: in company it reads no more at once than a shared turn takes, alone all that there is', () =>
+  withPair('onread', async ({ peer, transport, user }) => {
+    const sent = patterned(MIB);
+    const longestOf = (input: readonly Buffer[]): number => Math.max(...input.map(({ length }) => length));
+    user.isInCompany = true;
+    transport.start();
+    peer.write(sent);
+    await until(() => user.inputBytes === sent.length);
+    // The first read was asked for before anybody else was there.
+    assert.ok(longestOf(user.input.slice(1)) <= SHARED_READ_BYTES);
+    assert.ok(Buffer.concat(user.input).equals(sent));
+    user.isInCompany = false;
+    peer.write(sent);
+    await until(() => user.inputBytes === 2 * sent.length);
+    assert.ok(longestOf(user.input) > SHARED_READ_BYTES);
+  }));
 
 for (const kind of ['onread', 'stream'] satisfies TransportKind[]) {
   test(`${kind}: what a client sends arrives, in order and whole, through the one read area of all`, () =>

@@ -14,7 +14,7 @@ import { writeSync } from 'node:fs';
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import type { Address } from '../../../base/ids.js';
 import { systemCode } from '../../../base/errors.js';
-import { type NbdBuffers, READ_AREA_BYTES } from './buffers.js';
+import { type NbdBuffers, READ_AREA_BYTES, SHARED_READ_BYTES } from './buffers.js';
 import { StreamTransport } from './stream-transport.js';
 
 /** One connection as its session sees it. All methods may be called in any state and then do nothing. */
@@ -36,8 +36,10 @@ export interface Transport {
   destroy(): void;
 }
 
-/** What a transport tells its session. */
+/** What a transport tells its session, and asks it. */
 export interface TransportUser {
+  /** Whether others wait while this one reads: then it reads no more at once than it can use in a turn. */
+  readonly isInCompany: boolean;
   /**
    * `bytes` have arrived at the start of the read area, which is the session's until it returns.
    *
@@ -96,10 +98,13 @@ class OnreadTransport implements Transport {
     this.#onWritten = () => {
       if (!this.#socket.destroyed) user.drained();
     };
+    const all = memory.bytes.subarray(readArea, readArea + READ_AREA_BYTES);
+    const some = memory.bytes.subarray(readArea, readArea + SHARED_READ_BYTES);
     const options: SocketConstructorOpts & { handle: StreamHandle; onread: OnReadOpts } = {
       handle,
       onread: {
-        buffer: memory.bytes.subarray(readArea, readArea + READ_AREA_BYTES),
+        // Asked before each read.
+        buffer: () => (user.isInCompany ? some : all),
         callback: (bytes) => user.received(bytes),
       },
     };
