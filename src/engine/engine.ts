@@ -22,6 +22,7 @@ import { LogWriter, STAGE_BYTES } from './log-writer.js';
 import { ENTRY_LOST, ENTRY_PENDING, payloadBytesOf, storedBytesOf } from './page-entry.js';
 import type { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
+import { readOrNothing } from './read-around.js';
 import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, RecordKind } from './record.js';
 import { RecordWriter } from './record-writer.js';
 import type { RecoveredLog } from './recovery.js';
@@ -142,9 +143,10 @@ export class Engine implements Mover {
     if (location === 0) return GetOutcome.miss;
     const slot = this.segments.slotOf(location);
     const bytes = RECORD_HEADER_BYTES + payloadBytesOf(word);
-    const read = this.#files.read(slot, this.segments.offsetOf(location), this.#kernel.bytes, this.#record, bytes);
-    // A file cut short from outside: what is missing must not be what the last get left here.
-    if (read < bytes) this.#kernel.bytes.fill(0, this.#record + read, this.#record + bytes);
+    const at = this.segments.offsetOf(location);
+    const read = readOrNothing(this.#files, slot, at, this.#kernel.bytes, this.#record, bytes);
+    // Cut short from outside, or unreadable: what is missing must not be what the last get left here.
+    if (read < bytes) this.#kernel.bytes.fill(0, this.#record + Math.max(0, read), this.#record + bytes);
     return this.#decode(object, index, this.#record, this.segments.generationOf(slot), word, to);
   }
 
