@@ -266,7 +266,7 @@ function filesOf(copy: Map<number, Uint8Array>): UnreadableFiles {
 function churn(store: TestEngine, model: Model, prng: Prng, operations: number, bad?: Set<number>): void {
   const staged = new Map<number, number>();
   const commit = (): void => {
-    if (store.engine.commit()) {
+    if (store.commit()) {
       for (const [page, version] of staged) {
         model[page] = version;
         bad?.delete(page);
@@ -308,7 +308,7 @@ test('a page that was flushed does not come back when its damaged tombstone has 
   // The first segment holds page 0 and others that stay; the flush stands in a later one, with what is overwritten.
   for (let page = 0; page < 9; page++) raw(page, 1);
   store.flush(0);
-  assert.ok(store.engine.commit());
+  assert.ok(store.commit());
   const { segments } = store.engine;
   const withTombstone = files.list().find(({ slot }) => segments.keptBytesOf(slot) % 4128 === 32)!.slot;
   wipeTombstonesIn(files, withTombstone);

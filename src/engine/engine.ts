@@ -12,6 +12,7 @@
  * record is damaged, which every get detects and reports.
  */
 import { assert } from '../base/assert.js';
+import { CommitOutcome } from '../base/commit-outcome.js';
 import { type Address, objectNumber, type PageIndex, poolNumber } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { Batch, NOT_STAGED, Op } from './batch.js';
@@ -53,8 +54,8 @@ export class Engine implements Mover {
   readonly #record: Address;
   /** What the batch would add to the live bytes. */
   #pendingBytes = 0;
-  /** A batch that had to be committed early failed: the commit that its caller waits for fails too. */
-  #earlyFailure = false;
+  /** How the first part of a batch that was committed early and failed did so: the commit its caller waits for does too. */
+  #earlyFailure: CommitOutcome = CommitOutcome.done;
   #nextObject: number;
   #nextPool: number;
 
@@ -202,16 +203,16 @@ export class Engine implements Mover {
   }
 
   /**
-   * Writes the batch, then makes it visible. False: nothing of it happened, and it is gone. After an
+   * Writes the batch, then makes it visible. Unless that is done, nothing of it happened, and it is gone. After an
    * early commit of a batch that outgrew its limits, part of it may have happened.
    *
    * @throws when the arena takes no writes at all; the only way on is to end and start again.
    */
-  commit(): boolean {
-    const written = this.#commitBatch();
-    const whole = written && !this.#earlyFailure;
-    this.#earlyFailure = false;
-    return whole;
+  commit(): CommitOutcome {
+    const outcome = this.#commitBatch();
+    const early = this.#earlyFailure;
+    this.#earlyFailure = CommitOutcome.done;
+    return early === CommitOutcome.done ? outcome : early;
   }
 
   /**
@@ -286,23 +287,24 @@ export class Engine implements Mover {
 
   commitName(object: StoredObject): boolean {
     object.namedIn = 0;
-    return this.#hasBatchRoom() && this.#records.begin(object, 'upkeep') !== undefined && this.#commitBatch();
+    return this.#hasBatchRoom() && this.#records.begin(object, 'upkeep') !== undefined && this.commitUpkeep();
   }
 
   commitUpkeep(): boolean {
-    return this.#commitBatch();
+    return this.#commitBatch() === CommitOutcome.done;
   }
 
   /** Upkeep's batches are as long as it likes: a full one is committed and another begun. */
   #hasBatchRoom(): boolean {
-    return (!this.#batch.isFull && this.#log.hasStaging) || this.#commitBatch();
+    return (!this.#batch.isFull && this.#log.hasStaging) || this.commitUpkeep();
   }
 
   /** Before the first operation of a batch, make the room that a batch may need, while cleaning is still possible. */
   #beginOperation(): void {
     if (this.#batch.length > 0) {
       if (!this.#batch.isFull && this.#log.hasStaging) return;
-      if (!this.#commitBatch()) this.#earlyFailure = true;
+      const outcome = this.#commitBatch();
+      if (this.#earlyFailure === CommitOutcome.done) this.#earlyFailure = outcome;
     }
     this.#space.beforeBatch(this.#cleaner);
   }
@@ -357,10 +359,11 @@ export class Engine implements Mover {
     return GetOutcome.damaged;
   }
 
-  #commitBatch(): boolean {
+  #commitBatch(): CommitOutcome {
     const batch = this.#batch;
-    if (batch.length === 0 && this.#log.stagedBytes === 0) return true;
-    const written = this.#log.commit();
+    if (batch.length === 0 && this.#log.stagedBytes === 0) return CommitOutcome.done;
+    const outcome = this.#log.commit();
+    const written = outcome === CommitOutcome.done;
     this.#records.settle(written);
     for (let at = 0; at < batch.length; at++) {
       batch.pools[at]!.pendingBytes = 0;
@@ -369,7 +372,7 @@ export class Engine implements Mover {
     }
     this.#pendingBytes = 0;
     batch.clear();
-    return written;
+    return outcome;
   }
 
   #apply(at: number): void {

@@ -8,6 +8,7 @@ import {
   type Texture,
   writeVersion,
 } from '../../test/support/small-store.js';
+import { CommitOutcome } from '../base/commit-outcome.js';
 import { pageIndex } from '../base/ids.js';
 import { type Prng, seededPrng } from '../base/prng.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
@@ -151,7 +152,7 @@ class Comparison {
   }
 
   #commit(): void {
-    assert.equal(this.#store.tmem.commit(), true);
+    assert.equal(this.#store.tmem.commit(), CommitOutcome.done);
     this.#committed = this.#models.map((model) => model.copy());
   }
 

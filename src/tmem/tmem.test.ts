@@ -8,6 +8,7 @@ import {
   type SmallStore,
   writeVersion,
 } from '../../test/support/small-store.js';
+import { CommitOutcome } from '../base/commit-outcome.js';
 import { pageIndex } from '../base/ids.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
 import { ABI_VERSION, PERSISTENT_PRIVATE } from './pool-attributes.js';
@@ -169,7 +170,7 @@ describe('put', () => {
     store.tmem.commit();
     put(store, pool, ONE, 2);
     files.failures = 1;
-    assert.equal(store.tmem.commit(), false);
+    assert.equal(store.tmem.commit(), CommitOutcome.fault);
     assert.equal(pool.get(OBJECT, ONE, store.target), TmemStatus.missing);
   });
 
@@ -181,7 +182,7 @@ describe('put', () => {
     writeVersion(store.kernel, store.source, 2, 'random');
     assert.equal(pool.replace(OBJECT, ONE, store.source), TmemStatus.done);
     files.failures = 1;
-    assert.equal(store.tmem.commit(), false);
+    assert.equal(store.tmem.commit(), CommitOutcome.fault);
     expectVersion(store, pool, ONE, 1);
     client.capBytes = client.storedBytes;
     writeVersion(store.kernel, store.source, 3, 'random');
@@ -212,7 +213,7 @@ describe('put', () => {
     const { store, pool } = withPool();
     for (let version = 0; version < 4000; version++) {
       assert.equal(put(store, pool, pageIndex(version % 100), version, 'random'), TmemStatus.done);
-      assert.ok(store.tmem.commit());
+      assert.equal(store.tmem.commit(), CommitOutcome.done);
     }
     assert.ok(store.engine.occupiedBytes <= 4 * 1024 * 1024);
   });
@@ -300,7 +301,7 @@ describe('flush', () => {
     for (const flush of [() => pool.flushPage(OBJECT, ONE), () => pool.flushObject(OBJECT)]) {
       flush();
       files.failures = 1;
-      assert.equal(store.tmem.commit(), false);
+      assert.equal(store.tmem.commit(), CommitOutcome.fault);
       expectVersion(store, pool, ONE, 1);
     }
   });

@@ -4,6 +4,7 @@
  * Only what preswap needs is here: private persistent pools. A client names a page by a handle (pool, object,
  * index); what it may rely on are the rules R1-R41 of the reference, which the tests of this folder cite.
  */
+import { CommitOutcome } from '../base/commit-outcome.js';
 import type { Address, PageIndex } from '../base/ids.js';
 import type { PageMemory } from '../base/page-memory.js';
 import type { Engine } from '../engine/engine.js';
@@ -74,7 +75,7 @@ export class Tmem {
     this.commit();
     if (pool.pages > 0) {
       this.#engine.flushPool(pool.stored);
-      if (!this.#engine.commit()) return TmemStatus.noSpace;
+      if (this.#engine.commit() !== CommitOutcome.done) return TmemStatus.noSpace;
     }
     for (const object of pool.stored.objects) this.#engine.forgetObject(object);
     this.#engine.pools.delete(pool.stored);
@@ -110,13 +111,14 @@ export class Tmem {
   }
 
   /**
-   * Makes the staged verbs durable. False: no put of them happened, each counts as refused, and what `put` was to
-   * overwrite is flushed (R15), while `replace` has left everything as it was.
+   * Makes the staged verbs durable. Unless that is done, no put of them happened, each counts as refused, and what
+   * `put` was to overwrite is flushed (R15), while `replace` has left everything as it was.
    *
    * @throws when the arena takes no writes at all
    */
-  commit(): boolean {
-    const done = this.#engine.commit();
+  commit(): CommitOutcome {
+    const outcome = this.#engine.commit();
+    const done = outcome === CommitOutcome.done;
     for (const pool of this.#staged) {
       if (done) pool.statistics.putsDone += pool.stagedPuts;
       pool.stagedPuts = 0;
@@ -130,7 +132,7 @@ export class Tmem {
     for (const { pool, id } of this.#touched) pool.forgetIfEmpty(id);
     if (done) for (const { object } of this.#retired) this.#engine.forgetObject(object);
     this.#staged.length = this.#touched.length = this.#retired.length = this.#puts.length = 0;
-    return done;
+    return outcome;
   }
 
   // What pools report of the staged batch.
@@ -158,7 +160,8 @@ export class Tmem {
 
   #flushBehind(puts: readonly { pool: TmemPool; id: ObjectId; index: PageIndex }[]): void {
     for (const { pool, id, index } of puts) pool.flushPage(id, index);
-    if (!this.#engine.commit()) throw new Error('the arena takes no writes: a refused put leaves old data behind');
+    if (this.#engine.commit() !== CommitOutcome.done)
+      throw new Error('the arena takes no writes: a refused put leaves old data behind');
   }
 }
 
