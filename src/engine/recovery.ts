@@ -27,7 +27,7 @@ import {
   writeSegmentHeader,
 } from './segment-header.js';
 import { SegmentReader } from './segment-reader.js';
-import { SegmentTable } from './segment-table.js';
+import { SEGMENTS_MAX, SegmentTable } from './segment-table.js';
 import { INDEX_END, StoreIndex } from './store-index.js';
 import { type StoredObject, StoredPool } from './stored-object.js';
 
@@ -159,7 +159,8 @@ class Recovery {
     const segmentBytes = first?.what === 'header' ? first.header.segmentBytes : this.#options.segmentBytes;
     if (first?.what === 'header') this.#arena = { low: first.header.arenaLow, high: first.header.arenaHigh };
     this.#kernel.saltGenerations(this.#arena.low, this.#arena.high);
-    const filesMax = Math.floor(this.#options.capacityBytes / segmentBytes);
+    // The size of segments is that of the capacity the arena was made with, which may have grown since.
+    const filesMax = Math.min(SEGMENTS_MAX, Math.floor(this.#options.capacityBytes / segmentBytes));
     const slots = Math.max(filesMax, (files.at(-1)?.slot ?? 0) + 1);
     const segments = new SegmentTable(segmentBytes, filesMax, slots);
     this.#index = new StoreIndex(segments);
