@@ -7,6 +7,7 @@
 import { CommitOutcome } from '../base/commit-outcome.js';
 import type { Address, PageIndex } from '../base/ids.js';
 import type { PageMemory } from '../base/page-memory.js';
+import { EXPORTS_PER_GUEST_MAX } from '../base/shard-port.js';
 import type { Engine } from '../engine/engine.js';
 import type { StoredObject } from '../engine/stored-object.js';
 import { decodePoolName, encodePoolName, type ObjectId } from './names.js';
@@ -14,12 +15,6 @@ import { isSupported } from './pool-attributes.js';
 import { TmemStatus } from './status.js';
 import { TmemClient } from './tmem-client.js';
 import { liesIn, TmemPool } from './tmem-pool.js';
-
-/**
- * Most pools of a client (R4 leaves the number open; Xen had 16). Each swap disk is a pool, and one guest with a
- * thousand of them is a mistake.
- */
-export const POOLS_PER_CLIENT_MAX = 1024;
 
 export class Tmem {
   readonly clients: Map<string, TmemClient> = new Map();
@@ -58,7 +53,7 @@ export class Tmem {
   createPool(client: TmemClient, name: string, flags: number): number {
     if (!isSupported(flags)) return TmemStatus.notPermitted;
     const id = lowestFreeId(client);
-    if (id >= POOLS_PER_CLIENT_MAX) return TmemStatus.notPermitted;
+    if (id >= EXPORTS_PER_GUEST_MAX) return TmemStatus.notPermitted;
     const stored = this.#engine.createPool(encodePoolName({ client: client.name, pool: name }));
     client.pools[id] = new TmemPool(this, this.#engine, client, id, name, stored);
     return id;
