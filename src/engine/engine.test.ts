@@ -152,6 +152,27 @@ test('a put that is refused stages nothing: the old page stays', () => {
   isPage(store, 1, versionedPage(1, 8));
 });
 
+test('what does not grow is taken though the pool is over its room', () => {
+  const store = new TestEngine(new MemorySegmentFiles());
+  store.store(1, raw(1));
+  store.store(2, raw(2));
+  assert.ok(store.put(1, raw(1, 2), -5000));
+  assert.ok(store.put(1, versionedPage(1, 4), -5000), 'what shrinks');
+  assert.equal(store.put(3, versionedPage(3, 4), -5000), false);
+  assert.ok(store.commit());
+  isPage(store, 1, versionedPage(1, 4));
+});
+
+test('the room of a pool holds though the batch is committed early', () => {
+  for (let most = 5; most < 25; most++) {
+    const store = new TestEngine(new MemorySegmentFiles(), { segments: 16 });
+    let pages = 0;
+    while (store.put(pages, raw(pages), most * 4128 - store.object.pool.storedBytes)) pages++;
+    assert.equal(pages, most);
+    assert.ok(store.commit());
+  }
+});
+
 test('the room of a pool counts what the batch has staged', () => {
   const store = new TestEngine(new MemorySegmentFiles());
   const room = 2 * 4128;

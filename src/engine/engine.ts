@@ -110,9 +110,12 @@ export class Engine implements Mover {
 
   /**
    * Stages the page at `from`, in place of the one stored. False: no room, nothing is staged, what is stored stays.
-   * `room` is what the pool may still grow by, in stored bytes.
+   * `room` is what the pool may still grow by, in stored bytes, what it has staged aside; below 0 it may only shrink.
    */
   put(object: StoredObject, index: PageIndex, from: Address, room: number = Infinity): boolean {
+    const { pool } = object;
+    // An early commit may be about to make what is staged a part of what is stored.
+    const storedMax = pool.storedBytes + room;
     this.#beginOperation();
     const to = this.#records.begin(object, 'put');
     if (to === undefined) return false;
@@ -120,7 +123,8 @@ export class Engine implements Mover {
     const payloadBytes = this.#records.page(to, object, index, from);
     const bytes = recordBytes(payloadBytes);
     const growth = bytes - this.#storedBytesOf(object, index, cell);
-    if (growth > room - object.pool.pendingBytes || !this.#space.takes(growth + this.#pendingBytes)) {
+    const isOver = growth > 0 && growth > storedMax - pool.storedBytes - pool.pendingBytes;
+    if (isOver || !this.#space.takes(growth + this.#pendingBytes)) {
       // A leaf made for nothing goes, unless the batch may have marked another of its pages.
       if (this.#batch.length === 0) object.table.prune(index);
       return false;

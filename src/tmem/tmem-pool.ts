@@ -173,7 +173,7 @@ export class TmemPool {
       this.#setObject(id, object);
       this.#tmem.touched(this, id);
     }
-    if (!this.#engine.put(object, index, from, this.client.roomBytes)) return false;
+    if (!this.#engine.put(object, index, from, this.client.roomOf(this))) return false;
     if (this.stagedPuts++ === 0) this.#tmem.hasStaged(this);
     return true;
   }

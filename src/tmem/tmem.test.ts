@@ -239,6 +239,45 @@ describe('put', () => {
   });
 });
 
+describe('a cap', () => {
+  test('R25: puts of one batch into several pools of a client count together', () => {
+    const { store, pool, client } = withPool();
+    const other = client.pools[store.tmem.createPool(client, 'swap1', PERSISTENT_PRIVATE)]!;
+    client.capBytes = 3 * 4128;
+    const statuses = [0, 1, 2, 3].map((index) =>
+      put(store, index % 2 === 0 ? pool : other, pageIndex(index), index, 'random'),
+    );
+    assert.deepEqual(statuses, [TmemStatus.done, TmemStatus.done, TmemStatus.done, TmemStatus.noMemory]);
+    assert.equal(store.tmem.commit(), CommitOutcome.done);
+    assert.equal(client.storedBytes, client.capBytes);
+  });
+
+  test('R25: what one pool flushes is room for another when it is committed, not before', () => {
+    const { store, pool, client } = withPool();
+    const other = client.pools[store.tmem.createPool(client, 'swap1', PERSISTENT_PRIVATE)]!;
+    put(store, pool, ONE, 1, 'random');
+    store.tmem.commit();
+    client.capBytes = client.storedBytes;
+    pool.flushPage(OBJECT, ONE);
+    assert.equal(put(store, other, ONE, 1, 'random'), TmemStatus.noMemory);
+    store.tmem.commit();
+    assert.equal(put(store, other, ONE, 1, 'random'), TmemStatus.done);
+  });
+
+  test('R25: a cap below what is stored refuses growth alone', () => {
+    const { store, pool, client } = withPool();
+    put(store, pool, ONE, 1, 'random');
+    put(store, pool, TWO, 1, 'compressible');
+    store.tmem.commit();
+    client.capBytes = 100;
+    assert.equal(put(store, pool, ONE, 2, 'random'), TmemStatus.done);
+    assert.equal(put(store, pool, TWO, 2, 'filled'), TmemStatus.done);
+    assert.equal(put(store, pool, pageIndex(3), 3, 'filled'), TmemStatus.noMemory);
+    store.tmem.commit();
+    expectVersion(store, pool, ONE, 2, 'random');
+  });
+});
+
 describe('get', () => {
   test('R26: a miss leaves the client’s page untouched', () => {
     const { store, pool } = withPool();
