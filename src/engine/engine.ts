@@ -393,8 +393,10 @@ export class Engine implements Mover {
     this.segments.addTombstone(this.segments.slotOf(location), RECORD_HEADER_BYTES);
     if (op === Op.flushPage) this.#index.drop(object!, index);
     else if (op === Op.flushRange) this.#index.dropRange(object!, index, index + batch.value[at]!);
-    else if (op === Op.flushObject) this.#index.dropRange(object!, 0, INDEX_END);
-    else for (const each of batch.pools[at]!.objects) this.#index.dropRange(each, 0, INDEX_END);
+    else if (op === Op.flushObject) {
+      this.#index.dropRange(object!, 0, INDEX_END);
+      object!.isSpent = true;
+    } else for (const each of batch.pools[at]!.objects) this.#index.dropRange(each, 0, INDEX_END);
     if (op === Op.flushPool) this.pools.delete(batch.pools[at]!);
   }
 

@@ -278,6 +278,83 @@ describe('a cap', () => {
   });
 });
 
+describe('a batch that fails', () => {
+  test('an object that was flushed twice in it is there as before', () => {
+    const files = new FailingFiles();
+    const { store, pool } = withPool(files);
+    put(store, pool, ONE, 1);
+    store.tmem.commit();
+    pool.flushObject(OBJECT);
+    put(store, pool, TWO, 2);
+    pool.flushObject(OBJECT);
+    files.failures = 1;
+    assert.equal(store.tmem.commit(), CommitOutcome.fault);
+    expectVersion(store, pool, ONE, 1);
+    assert.equal(pool.get(OBJECT, TWO, store.target), TmemStatus.missing);
+    assert.equal(pool.objects, 1);
+  });
+
+  test('R15: a duplicate that was refused in it leaves no old data', () => {
+    const files = new FailingFiles();
+    const { store, pool, client } = withPool(files);
+    put(store, pool, ONE, 1);
+    store.tmem.commit();
+    client.capBytes = client.storedBytes;
+    assert.equal(put(store, pool, ONE, 2, 'random'), TmemStatus.noSpace);
+    files.failures = 1;
+    assert.equal(store.tmem.commit(), CommitOutcome.fault);
+    assert.equal(pool.get(OBJECT, ONE, store.target), TmemStatus.missing);
+  });
+
+  test('an object whose flush was committed early is gone, and its number is not used again', () => {
+    const files = new FailingFiles();
+    const { store, pool } = withPool(files);
+    // A segment that stays, so that the tombstone behind it is needed as long.
+    for (let half = 0; half < 2; half++) commitRandom(store, pool, 20n + BigInt(half), 8);
+    put(store, pool, ONE, 1);
+    store.tmem.commit();
+    pool.flushObject(OBJECT);
+    putRandom(store, pool, 8n, 12);
+    files.failures = 1;
+    assert.equal(store.tmem.commit(), CommitOutcome.fault);
+    assert.equal(pool.get(OBJECT, ONE, store.target), TmemStatus.missing);
+    for (let round = 0; round < 8; round++) commitRandom(store, pool, 9n, 4);
+    // What is put now, into a segment that stays as well, must outlive the tombstone when that is moved behind it.
+    for (let half = 0; half < 2; half++) commitRandom(store, pool, 22n + BigInt(half), 8);
+    put(store, pool, ONE, 5);
+    for (let half = 0; half < 2; half++) commitRandom(store, pool, 24n + BigInt(half), 8);
+    for (let round = 0; round < 40; round++) {
+      commitRandom(store, pool, 9n, 4);
+      while (store.engine.maintain(0.01, true));
+    }
+    const after = reopened(files);
+    expectVersion(after.store, after.pool, ONE, 5);
+  });
+
+  test('an object whose flush failed early is there as before, and nothing of what was put in its place', () => {
+    const files = new FailingFiles();
+    const { store, pool } = withPool(files);
+    put(store, pool, ONE, 1);
+    put(store, pool, TWO, 1);
+    store.tmem.commit();
+    const stored = pool.stored.storedBytes;
+    pool.flushObject(OBJECT);
+    files.failures = 1;
+    putRandom(store, pool, 8n, 12);
+    put(store, pool, ONE, 2);
+    writeVersion(store.kernel, store.source, 3);
+    assert.equal(pool.replace(OBJECT, pageIndex(200), store.source), TmemStatus.done);
+    assert.equal(store.tmem.commit(), CommitOutcome.fault);
+    for (const each of [{ store, pool }, reopened(files)]) {
+      assert.equal(each.pool.get(OBJECT, ONE, each.store.target), TmemStatus.missing, 'R15');
+      expectVersion(each.store, each.pool, TWO, 1);
+      assert.equal(each.pool.get(OBJECT, pageIndex(200), each.store.target), TmemStatus.missing);
+      assert.equal(each.pool.pages, 1);
+      assert.ok(each.pool.stored.storedBytes < stored);
+    }
+  });
+});
+
 describe('get', () => {
   test('R26: a miss leaves the client’s page untouched', () => {
     const { store, pool } = withPool();
@@ -377,6 +454,24 @@ export class FailingFiles extends MemorySegmentFiles {
     }
     super.write(slot, at, from, offset, length);
   }
+}
+
+/** Twelve of these make a batch of a small store commit early. */
+function putRandom(store: SmallStore, pool: TmemPool, id: bigint, pages: number): void {
+  for (let page = 0; page < pages; page++) {
+    writeVersion(store.kernel, store.source, page, 'random');
+    assert.equal(pool.put(id, pageIndex(page), store.source), TmemStatus.done);
+  }
+}
+
+function commitRandom(store: SmallStore, pool: TmemPool, id: bigint, pages: number): void {
+  putRandom(store, pool, id, pages);
+  assert.equal(store.tmem.commit(), CommitOutcome.done);
+}
+
+function reopened(files: FailingFiles): { store: SmallStore; pool: TmemPool } {
+  const store = openSmallStore(files);
+  return { store, pool: store.tmem.client('vm1').pools[0]! };
 }
 
 function withPool(files = new MemorySegmentFiles()): { store: SmallStore; client: TmemClient; pool: TmemPool } {

@@ -118,14 +118,9 @@ export class Tmem {
       if (done) pool.statistics.putsDone += pool.stagedPuts;
       pool.stagedPuts = 0;
     }
-    if (!done) {
-      for (const { pool, id, object } of this.#retired) pool.restore(id, object);
-      // What the failed puts were to replace must not be read again. Their batch is over, so this is a new one.
-      const puts = [...this.#puts];
-      if (puts.length > 0) this.#flushBehind(puts);
-    }
-    for (const { pool, id } of this.#touched) pool.forgetIfEmpty(id);
     if (done) for (const { object } of this.#retired) this.#engine.forgetObject(object);
+    else this.#undo();
+    for (const { pool, id } of this.#touched) pool.forgetIfEmpty(id);
     this.#staged.length = this.#touched.length = this.#retired.length = this.#puts.length = 0;
     return outcome;
   }
@@ -153,10 +148,32 @@ export class Tmem {
     this.#puts.push({ pool, id, index });
   }
 
-  #flushBehind(puts: readonly { pool: TmemPool; id: ObjectId; index: PageIndex }[]): void {
-    for (const { pool, id, index } of puts) pool.flushPage(id, index);
+  /** The batch failed, but for what of it was committed early. What it has to leave flushed is a batch of its own. */
+  #undo(): void {
+    const gone = this.#restoreRetired();
+    for (const object of gone) this.#engine.flushObject(object);
+    // What the failed puts were to replace must not be read again.
+    for (const { pool, id, index } of this.#puts) pool.flushPage(id, index);
     if (this.#engine.commit() !== CommitOutcome.done)
       throw new Error('the arena takes no writes: a refused put leaves old data behind');
+    for (const object of gone) this.#engine.forgetObject(object);
+  }
+
+  /**
+   * The last one first, so that of several objects that had one id the oldest stays. One whose flush was committed
+   * early is gone: its number is spent.
+   *
+   * @returns objects that were in the place of others
+   */
+  #restoreRetired(): StoredObject[] {
+    const gone: StoredObject[] = [];
+    for (const { pool, id, object } of this.#retired.toReversed()) {
+      const inPlace = object.isSpent ? object : pool.restore(id, object);
+      if (inPlace === undefined) continue;
+      if (inPlace.pages > 0) gone.push(inPlace);
+      else this.#engine.forgetObject(inPlace);
+    }
+    return gone;
   }
 }
 
