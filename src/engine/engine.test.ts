@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FailingFiles } from '../../test/support/failing-files.js';
 import { TEST_SEGMENT_BYTES, TestEngine } from '../../test/support/test-engine.js';
 import { versionedPage } from '../../test/support/versioned-page.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
@@ -10,21 +11,6 @@ import { RECORD_HEADER_BYTES } from './record.js';
 
 /** A page that does not compress. */
 const raw = (page: number, version = 1): Buffer => versionedPage(page, 4 * version + 1);
-
-/** Files whose next writes fail, having written a part. */
-class FailingFiles extends MemorySegmentFiles {
-  failures = 0;
-  code = 'ENOSPC';
-
-  override write(slot: SegmentSlot, at: number, from: Uint8Array, offset: number, length: number): void {
-    if (this.failures > 0) {
-      this.failures--;
-      super.write(slot, at, from, offset, length >> 1);
-      throw Object.assign(new Error('asked for'), { code: this.code });
-    }
-    super.write(slot, at, from, offset, length);
-  }
-}
 
 test('what was put is got, of every kind of page, before and after the commit', () => {
   const store = new TestEngine(new MemorySegmentFiles());
@@ -84,7 +70,6 @@ test('a commit that fails says whether there was no room or the files failed', (
 test('a batch that was committed early and failed says why, though its end is done', () => {
   const files = new FailingFiles();
   const store = new TestEngine(files, { segments: 12 });
-  files.code = 'EIO';
   files.failures = 1;
   for (let page = 0; files.failures > 0; page++) assert.ok(store.put(page, raw(page)));
   assert.equal(store.engine.commit(), CommitOutcome.fault);
@@ -135,7 +120,7 @@ test('files that do not even take the failed batch back end the store, and nothi
   store.store(1, raw(1));
   store.put(1, raw(1, 2));
   files.failures = 2;
-  assert.throws(() => store.commit(), { code: 'ENOSPC' });
+  assert.throws(() => store.commit(), { code: 'EIO' });
   files.failures = 0;
   isPage(new TestEngine(files), 1, raw(1));
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { FailingFiles } from '../../test/support/failing-files.js';
 import {
   openSmallStore,
   badAddress,
@@ -441,20 +442,6 @@ describe('flush', () => {
     assert.equal(pool.objects, 0);
   });
 });
-
-export class FailingFiles extends MemorySegmentFiles {
-  /** So many writes to come fail, having written half. */
-  failures = 0;
-
-  override write(...[slot, at, from, offset, length]: Parameters<MemorySegmentFiles['write']>): void {
-    if (this.failures > 0) {
-      this.failures--;
-      super.write(slot, at, from, offset, length >> 1);
-      throw Object.assign(new Error('injected'), { code: 'EIO' });
-    }
-    super.write(slot, at, from, offset, length);
-  }
-}
 
 /** Twelve of these make a batch of a small store commit early. */
 function putRandom(store: SmallStore, pool: TmemPool, id: bigint, pages: number): void {
