@@ -3,18 +3,22 @@
  * error but a value, and our own mistake is an assertion.
  */
 
-/** Every code there is, with the exit status of a command that ends with it. Meanings: docs/errors.md. */
+/**
+ * Every code there is, with the exit status of a command that ends with it: 2 where command line or config are wrong
+ * in themselves, 1 where the machine does not give what they ask. Meanings: docs/errors.md.
+ */
 export const ERROR_CODES = {
   E_USAGE: 2,
   E_CONFIG: 2,
   E_RUN_DIR: 1,
   E_SOCKET_PATH: 1,
   E_SOCKET_BUSY: 1,
-  E_OWNER: 1,
+  E_OWNER: 2,
   E_ARENA_BUSY: 1,
   E_ARENA_VERSION: 1,
   E_ARENA_DAMAGED: 1,
   E_ARENA_FULL: 1,
+  E_SPILL: 1,
   E_HTTP_BUSY: 1,
   E_NO_DAEMON: 1,
   E_NOT_READY: 1,

@@ -3,6 +3,7 @@
  * functions, classes or buffers. The host sees it through its `StorePort`, the shard through its `Shard`; they may
  * not import each other, so the words they share live here.
  */
+import type { Warning } from './status.js';
 
 /** A preswap export: an NBD disk of one guest. */
 export interface ExportSpec {
@@ -103,6 +104,8 @@ export interface ShardStatus {
   readonly guests: readonly GuestStatus[];
   readonly exports: readonly ExportStatus[];
   readonly pools: readonly PoolStatus[];
+  /** What has gone wrong and still concerns somebody. */
+  readonly warnings: readonly Warning[];
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';

@@ -19,7 +19,7 @@ export function attachCommand(): Command {
     .option('--qemu', 'arguments for QEMU (default)')
     .option('--libvirt', "an element for libvirt's domain XML")
     .option('--nbd-client', "a command for the kernel's own client")
-    .option('--run-dir <dir>', 'the run_dir of the daemon to ask')
+    .option('--run-dir <dir>', 'the run_dir of the daemon to ask (default: that of a "tmem serve" without flags)')
     .option('--json', 'print all of them in one JSON document')
     .action(async (name: string, options: Options) => {
       const chosen = [options.qemu, options.libvirt, options.nbdClient].filter((choice) => choice === true);

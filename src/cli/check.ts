@@ -6,7 +6,7 @@ import { TmemError } from '../base/errors.js';
 export function checkCommand(): Command {
   return new Command('check')
     .description('verify an arena offline')
-    .option('--arena <dir>', 'the arena (default: where "tmem serve" keeps it)')
+    .option('--arena <dir>', 'the arena (default: that of a "tmem serve" without flags)')
     .option('--run-dir <dir>', 'has no effect: no daemon is asked')
     .option('--json', 'print one JSON document')
     .action(async ({ arena, json }: { arena?: string; json?: true }) => {

@@ -7,7 +7,7 @@ import { type Column, formatTable } from './table.js';
 export function statusCommand(): Command {
   return new Command('status')
     .description('show host, guests, exports and pools')
-    .option('--run-dir <dir>', 'the run_dir of the daemon to ask')
+    .option('--run-dir <dir>', 'the run_dir of the daemon to ask (default: that of a "tmem serve" without flags)')
     .option('--json', 'print one JSON document')
     .action(async ({ runDir, json }: { runDir?: string; json?: true }) => {
       const { findRunDir } = await import('../client/control/find-run-dir.js');

@@ -79,8 +79,10 @@ test('an owner file cut off by a crash is taken over', async () => {
 test('an owner in another pid namespace is believed while its file is fresh', async () => {
   writeOwner({ pid_namespace: 'pid:[1]' });
   await assert.rejects(take(), isBusy(/another container/));
+  await assert.rejects(lockArenaForReading(arena), isBusy(/another container/));
   const longAgo = new Date(Date.now() - 60_000);
   utimesSync(ownerFile(), longAgo, longAgo);
+  (await lockArenaForReading(arena)).release();
   (await take()).release();
 });
 

@@ -85,10 +85,12 @@ export async function lockArena(arena: string, runDir: string, onStolen: () => v
  */
 export async function lockArenaForReading(arena: string): Promise<ArenaLock> {
   const socket = await holdAbstractName(arena);
-  const owner = parseOwner(textOf(path.join(arena, 'owner.json')) ?? '');
-  if (owner !== undefined && fateOf(owner) === 'alive') {
+  try {
+    const file = path.join(arena, 'owner.json');
+    refuseLiving(textOf(file), file, arena);
+  } catch (error) {
     socket.close();
-    throw busy(arena, `the daemon with pid ${owner.pid} uses it`);
+    throw error;
   }
   return { release: () => void socket.close() };
 }
@@ -155,11 +157,7 @@ function takeOwnerFile(file: string, text: string, arena: string): void {
 function removeStale(file: string, arena: string): void {
   const found = textOf(file);
   if (found === undefined) return;
-  const owner = parseOwner(found);
-  const fate = owner === undefined ? 'dead' : fateOf(owner);
-  if (fate === 'alive') throw busy(arena, `the daemon with pid ${owner!.pid} uses it`);
-  if (fate === 'unseen' && Date.now() - statSync(file).mtimeMs < SILENT_OWNER_MS)
-    throw busy(arena, `a daemon of another container uses it, or did ${SILENT_OWNER_MS / 1000} s ago`);
+  refuseLiving(found, file, arena);
   // Another start may have judged the same file: only one of the two moves it, and it moves what it judged.
   const aside = `${file}.stale-${process.pid}`;
   try {
@@ -173,6 +171,16 @@ function removeStale(file: string, arena: string): void {
     throw busy(arena, 'another daemon has just taken it');
   }
   unlinkSync(aside);
+}
+
+/** Throws E_ARENA_BUSY when the owner that `file` was `found` to name lives, or cannot be seen and may. */
+function refuseLiving(found: string | undefined, file: string, arena: string): void {
+  const owner = found === undefined ? undefined : parseOwner(found);
+  const fate = owner === undefined ? 'dead' : fateOf(owner);
+  if (fate === 'alive') throw busy(arena, `the daemon with pid ${owner!.pid} uses it`);
+  const touched = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (fate === 'unseen' && Date.now() - touched < SILENT_OWNER_MS)
+    throw busy(arena, `a daemon of another container uses it, or did ${SILENT_OWNER_MS / 1000} s ago`);
 }
 
 function busy(arena: string, who: string): TmemError {

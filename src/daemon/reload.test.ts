@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config, GuestConfig } from './config/config.js';
-import { planReload } from './reload.js';
+import { planReload, withoutExports } from './reload.js';
 
 test('the same config changes nothing', () => {
   const { added, removed, caps, needRestart } = planReload(config(), config());
@@ -19,6 +19,20 @@ test('caps, owners, weights and the level of the log change live', () => {
 test('a cap that goes is a change too', () => {
   const now = config({ guests: [guest('a', { capBytes: 4096 })] });
   assert.deepEqual(planReload(now, config()).caps, [{ guest: 'a', capBytes: null }]);
+});
+
+test('a cap goes with its guest, so that the guest can come back without one', () => {
+  const now = config({ guests: [guest('a'), guest('b', { capBytes: 4096 })] });
+  assert.deepEqual(planReload(now, config()).caps, [{ guest: 'b', capBytes: null }]);
+});
+
+test('an export that could not be added is taken for new by the next reload', () => {
+  const exports = ['s', 't'].map((name) => ({ guest: 'a', name, sizeBytes: 4096, socket: `/run/a-${name}.nbd` }));
+  const next = config({ guests: [guest('a', { exports })] });
+  const { added, config: whole } = planReload(config(), next);
+  const without = withoutExports(whole, new Set(added));
+  assert.deepEqual(without, config());
+  assert.deepEqual(planReload(without, next).added, added);
 });
 
 test('exports come and go', () => {
@@ -76,7 +90,6 @@ function guest(name: string, changed: Partial<GuestConfig> = {}): GuestConfig {
     name,
     kind: 'vm',
     weight: 100,
-    reservationBytes: 0,
     capBytes: null,
     ownerUid: null,
     exports: [{ guest: name, name: 's', sizeBytes: 4096, socket: `/run/${name}-s.nbd` }],

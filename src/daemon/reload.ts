@@ -1,9 +1,10 @@
 /**
- * What a reread config changes in a running daemon. Live: caps, owners, weights, reservations, exports that come or go,
- * the level of the log. An export that goes keeps its pages: a config line taken out is not a guest's death. Everything
- * else needs a restart, and is named.
+ * What a reread config changes in a running daemon. Live: caps, owners, weights, exports that come or go, the level
+ * of the log. An export that goes keeps its pages: a config line taken out is not a guest's death. Everything else
+ * needs a restart, and is named.
  */
 import path from 'node:path';
+import type { GuestLimits } from '../base/shard-port.js';
 import type { Config, ExportConfig, GuestConfig } from './config/config.js';
 
 export interface Reload {
@@ -11,7 +12,7 @@ export interface Reload {
   readonly config: Config;
   readonly added: readonly ExportConfig[];
   readonly removed: readonly ExportConfig[];
-  readonly caps: readonly { readonly guest: string; readonly capBytes: number | null }[];
+  readonly caps: readonly GuestLimits[];
   /** Keys whose new value waits for a restart. */
   readonly needRestart: readonly string[];
 }
@@ -35,9 +36,7 @@ export function planReload(now: Config, next: Config): Reload {
     config,
     added: [...after.entries()].filter(([name]) => !before.has(name)).map(([, spec]) => spec),
     removed: [...before.entries()].filter(([name]) => !after.has(name)).map(([, spec]) => spec),
-    caps: guests
-      .filter(({ name, capBytes }) => (guestOf(now, name)?.capBytes ?? null) !== capBytes)
-      .map(({ name, capBytes }) => ({ guest: name, capBytes })),
+    caps: capsOf(now, config),
     needRestart,
   };
 }
@@ -65,6 +64,24 @@ function keepSizes(guest: GuestConfig, now: Config, needRestart: string[]): Gues
     return running;
   });
   return { ...guest, exports };
+}
+
+/** The config as it is while these exports are not served. */
+export function withoutExports(config: Config, absent: ReadonlySet<ExportConfig>): Config {
+  const served = (guest: GuestConfig): GuestConfig => ({
+    ...guest,
+    exports: guest.exports.filter((spec) => !absent.has(spec)),
+  });
+  return { ...config, guests: config.guests.map(served) };
+}
+
+/** A guest that is gone from the config has no cap either: it may come back without one. */
+function capsOf(now: Config, next: Config): GuestLimits[] {
+  const names = new Set([...next.guests, ...now.guests].map(({ name }) => name));
+  const capIn = (config: Config, name: string): number | null => guestOf(config, name)?.capBytes ?? null;
+  return [...names]
+    .filter((name) => capIn(now, name) !== capIn(next, name))
+    .map((name) => ({ guest: name, capBytes: capIn(next, name) }));
 }
 
 function exportsOf({ guests }: Config): Map<string, ExportConfig> {

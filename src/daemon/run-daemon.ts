@@ -8,7 +8,7 @@
  * refused before it looks at sockets or `ready.json`.
  */
 import { chmodSync, rmSync } from 'node:fs';
-import { TmemError } from '../base/errors.js';
+import { type ErrorCode, TmemError } from '../base/errors.js';
 import type { Recovered } from '../base/shard-port.js';
 import { formatSize } from '../base/size.js';
 import { VERSION } from '../base/version.js';
@@ -24,7 +24,7 @@ import { makeArenaDir, makeRunDir } from './directories.js';
 import { keepHeapLean } from './lean-heap.js';
 import { type Log, openLog } from './log.js';
 import { readyDocument, removeReadyFile, tellSystemd, writeReadyFile } from './ready.js';
-import { planReload } from './reload.js';
+import { planReload, type Reload, withoutExports } from './reload.js';
 import { ShardClient } from './shard-client.js';
 import { listenForSignals } from './stop-signals.js';
 import { Undo } from './undo.js';
@@ -127,7 +127,6 @@ class Daemon {
     this.#undo.add(() => lock.release());
 
     await this.#listenForControl();
-    removeReadyFile(runDir);
     const exports = guests.flatMap((guest) => guest.exports);
     for (const { socket } of exports) await freeSocketPath(socket);
     // A shard that stops removes its sockets; one that is ended cannot.
@@ -148,6 +147,8 @@ class Daemon {
     const { runDir, http } = this.#config;
     const path = controlSocket(runDir);
     await freeSocketPath(path);
+    // No living daemon has this run_dir: what says so is of one that was killed, whatever becomes of this start.
+    removeReadyFile(runDir);
     const control = await startControlServer({ path }, () => this.#view);
     this.#undo.add(() => control.close());
     chmodSync(path, 0o600);
@@ -203,8 +204,8 @@ class Daemon {
     this.#logEnd(error);
     if (!(await this.#shard.kill(KILL_MS))) {
       // A blocked thread would block process.exit too; the message must not be lost with it.
-      const { message } = error instanceof Error ? error : { message: String(error) };
-      process.stderr.write(`tmem: ${error instanceof TmemError ? error.code : 'E_INTERNAL'}: ${message}\n`);
+      const { code, message } = described(error);
+      process.stderr.write(`tmem: ${code}: ${message}\n`);
       await this.#takeBack();
       process.kill(process.pid, 'SIGKILL');
     }
@@ -237,30 +238,47 @@ class Daemon {
     this.#reloading = this.#reloading
       .then(() => this.#reload())
       .catch((error: unknown) => {
-        const message = error instanceof Error ? error.message : String(error);
-        this.#log.error({ code: error instanceof TmemError ? error.code : 'E_INTERNAL' }, `not reloaded: ${message}`);
+        const { code, message } = described(error);
+        this.#log.error({ code }, `not reloaded: ${message}`);
       });
   }
 
   async #reload(): Promise<void> {
     if (this.#recovered === undefined) throw new TmemError('E_NOT_READY', 'still starting');
     const plan = planReload(this.#config, this.#reread());
-    for (const { socket } of plan.added) await freeSocketPath(socket);
     for (const { guest, name } of plan.removed) await this.#shard.removeExport(guest, name);
     for (const limits of plan.caps) await this.#shard.setCap(limits);
-    this.#config = plan.config;
-    for (const spec of plan.added) await this.#shard.addExport(specOf(spec));
+    const added = await this.#addExports(plan);
     this.#log.level = plan.config.logLevel;
     this.#handOverSockets();
     this.#writeReadyFile();
     const named = ({ guest, name }: ExportConfig): string => `${guest}/${name}`;
-    this.#log.info(
-      { added: plan.added.map(named), removed: plan.removed.map(named), caps: plan.caps },
-      'config read again',
-    );
+    this.#log.info({ added: added.map(named), removed: plan.removed.map(named), caps: plan.caps }, 'config read again');
     for (const { code, text } of plan.config.warnings) this.#log.warn({ code }, text);
     if (plan.needRestart.length > 0)
       this.#log.warn({ keys: plan.needRestart }, `a restart is needed for ${plan.needRestart.join(', ')}`);
+  }
+
+  /**
+   * One that cannot be added keeps no other from being served, and is not taken for served: the next reread finds it
+   * new again. @returns what was added
+   */
+  async #addExports(plan: Reload): Promise<ExportConfig[]> {
+    const absent = new Set(plan.added);
+    this.#config = withoutExports(plan.config, absent);
+    for (const spec of plan.added) {
+      try {
+        await freeSocketPath(spec.socket);
+        await this.#shard.addExport(specOf(spec));
+      } catch (error) {
+        const { code, message } = described(error);
+        this.#log.error({ code, export: `${spec.guest}/${spec.name}` }, `not served: ${message}`);
+        continue;
+      }
+      absent.delete(spec);
+      this.#config = withoutExports(plan.config, absent);
+    }
+    return plan.added.filter((spec) => !absent.has(spec));
   }
 
   #handOverSockets(): void {
@@ -290,6 +308,11 @@ class Daemon {
 
 function specOf({ guest, name, sizeBytes, socket }: ExportConfig): ExportConfig {
   return { guest, name, sizeBytes, socket };
+}
+
+function described(error: unknown): { code: ErrorCode; message: string } {
+  if (error instanceof TmemError) return error;
+  return { code: 'E_INTERNAL', message: error instanceof Error ? error.message : String(error) };
 }
 
 function processFacts(): { pid: number; uptimeS: number; rssBytes: number } {

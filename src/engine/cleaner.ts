@@ -13,13 +13,17 @@
 import { systemCode } from '../base/errors.js';
 import { type Address, type PageIndex, pageIndex, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
+import { KIB } from '../base/units.js';
 import type { Kernel } from './kernel.js';
 import { type LogWriter, STAGE_BYTES } from './log-writer.js';
 import { isPageKind, isTombstone, RecordField, RecordKind } from './record.js';
-import { READ_BYTES, SegmentReader } from './segment-reader.js';
+import { SegmentReader } from './segment-reader.js';
 import type { SegmentTable } from './segment-table.js';
 import type { StoreIndex } from './store-index.js';
 import type { StoredObject } from './stored-object.js';
+
+/** Most that is passed before what moves is written: what cleaning adds at once to the wait of a request, some 50 us. */
+export const STEP_BYTES: number = 128 * KIB;
 
 /**
  * A victim must free at least this part of a segment, and more than what a segment's end wastes where the next record
@@ -75,17 +79,17 @@ export class Cleaner {
   }
 
   /**
-   * Passes the next 128 KiB of the victim, choosing one if there is none. The batch must be empty, and is again
+   * Passes the next `bytes` of the victim, choosing one if there is none. The batch must be empty, and is again
    * afterwards.
    *
    * @returns false when there is nothing worth cleaning, or no room to clean into
    */
-  step(): boolean {
+  step(bytes: number = STEP_BYTES): boolean {
     if (this.#victim === undefined && !this.#choose()) return false;
     const victim = this.#victim!;
     const written = this.#log.writtenBytes;
     const from = this.#reader.offset;
-    const ended = this.#segments.keptBytesOf(victim) === 0 || this.#passSome(victim);
+    const ended = this.#segments.keptBytesOf(victim) === 0 || this.#passSome(victim, bytes);
     if (ended === 'stuck' || !this.#mover.commitUpkeep()) {
       this.#victim = undefined;
       return false;
@@ -95,6 +99,11 @@ export class Cleaner {
     this.movedBytes += moved;
     this.reclaimedBytes += Math.max(0, passed - moved);
     return ended ? this.#finish(victim) : true;
+  }
+
+  /** Of the victim; 0 where there is none. */
+  get passedBytes(): number {
+    return this.#victim === undefined ? 0 : this.#reader.offset;
   }
 
   #choose(): boolean {
@@ -115,9 +124,9 @@ export class Cleaner {
   }
 
   /** @returns whether the segment's end was reached, or `stuck` when there is no room to go on. */
-  #passSome(victim: SegmentSlot): boolean | 'stuck' {
+  #passSome(victim: SegmentSlot, bytes: number): boolean | 'stuck' {
     const reader = this.#reader;
-    const until = reader.offset + READ_BYTES;
+    const until = reader.offset + bytes;
     while (reader.offset < until) {
       if (!reader.next() && (reader.end === 'sealed' || !this.#passDamage())) return true;
       if (!this.#keep(victim)) return 'stuck';

@@ -106,8 +106,8 @@ function damageAtRunTime(prng: Prng, counts: Counts): void {
 }
 
 /**
- * After a death the last write must be whole, or the log may as well end before it; and a file that lost even its
- * header, or all of its bytes, cannot be told from one that was just being made.
+ * After a death the last write must be whole, or the log may as well end before it; and a file of zeros, or without a
+ * byte, cannot be told from one that was just being made.
  */
 function isLeft(arena: Arena, files: UnreadableFiles): boolean {
   for (const { slot, at } of arena.kept) {
@@ -118,7 +118,7 @@ function isLeft(arena: Arena, files: UnreadableFiles): boolean {
   return files.list().every(({ slot }) => {
     const file = files.fileOf(slot);
     const isUsed = (byte: number): boolean => byte !== 0;
-    return file.length >= 128 && (file.subarray(128).some(isUsed) || !arena.files.get(slot)!.some(isUsed));
+    return file.length > 0 && (file.subarray(128).some(isUsed) || !arena.files.get(slot)!.some(isUsed));
   });
 }
 
@@ -232,11 +232,11 @@ function killedArena(prng: Prng): Arena {
   const kept = [];
   for (const [slot, file] of after) {
     const old = before.get(slot);
-    // Bytes that happen to be what they were are the record's too.
-    for (let at = 0, until = 0; at < file.length; at++) {
-      if (old?.[at] !== file[at]) until = at + 64;
-      if (at < until) kept.push({ slot, at });
-    }
+    const changed = [...file.keys()].filter((at) => old?.[at] !== file[at]);
+    // Bytes of the record that happen to be what they were, its padding too, are part of the write.
+    const [first = 0, last = -64] = [changed[0], changed.at(-1)];
+    for (let at = first - (first % RECORD_ALIGNMENT); at < Math.min(last + 64, file.length); at++)
+      kept.push({ slot, at });
   }
   return { model, files: after, kept };
 }
@@ -290,6 +290,7 @@ function churn(store: TestEngine, model: Model, prng: Prng, operations: number, 
       case 2:
         commit();
         for (let steps = prng.below(3); steps > 0; steps--) store.engine.maintain(0.1, true);
+        store.engine.catchUp();
         break;
       default: {
         const version = 1 + prng.below(1_000_000);

@@ -23,13 +23,13 @@ import { LogWriter, STAGE_BYTES } from './log-writer.js';
 import { ENTRY_LOST, ENTRY_PENDING, payloadBytesOf, storedBytesOf } from './page-entry.js';
 import type { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
-import { readOrNothing } from './read-around.js';
+import { readOrZeros } from './read-around.js';
 import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, RecordKind } from './record.js';
 import { RecordWriter } from './record-writer.js';
 import type { RecoveredLog } from './recovery.js';
 import { type SegmentTable } from './segment-table.js';
 import { Space } from './space.js';
-import { INDEX_END, type StoreIndex } from './store-index.js';
+import type { StoreIndex } from './store-index.js';
 import { NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.js';
 
 /** `damaged`: the page was stored, and what is there now is not it. It is counted, and never handed out. */
@@ -41,6 +41,8 @@ export class Engine implements Mover {
   readonly pools: Set<StoredPool> = new Set();
   /** Gets that found a record and could not vouch for it. */
   verifyFailures = 0;
+  /** Batches that the files would not take, upkeep's among them. */
+  failedCommits = 0;
 
   readonly #kernel: Kernel;
   readonly #files: SegmentFiles;
@@ -113,9 +115,8 @@ export class Engine implements Mover {
    * `room` is what the pool may still grow by, in stored bytes, what it has staged aside; below 0 it may only shrink.
    */
   put(object: StoredObject, index: PageIndex, from: Address, room: number = Infinity): boolean {
-    const { pool } = object;
     // An early commit may be about to make what is staged a part of what is stored.
-    const storedMax = pool.storedBytes + room;
+    const storedMax = object.pool.storedBytes + room;
     this.#beginOperation();
     const to = this.#records.begin(object, 'put');
     if (to === undefined) return false;
@@ -123,7 +124,7 @@ export class Engine implements Mover {
     const payloadBytes = this.#records.page(to, object, index, from);
     const bytes = recordBytes(payloadBytes);
     const growth = bytes - this.#storedBytesOf(object, index, cell);
-    const isOver = growth > 0 && growth > storedMax - pool.storedBytes - pool.pendingBytes;
+    const isOver = growth > 0 && growth > storedMax - object.pool.storedBytes - object.pool.pendingBytes;
     if (isOver || !this.#space.takes(growth + this.#pendingBytes)) {
       // A leaf made for nothing goes, unless the batch may have marked another of its pages.
       if (this.#batch.length === 0) object.table.prune(index);
@@ -148,10 +149,8 @@ export class Engine implements Mover {
     if (location === 0) return GetOutcome.miss;
     const slot = this.segments.slotOf(location);
     const bytes = RECORD_HEADER_BYTES + payloadBytesOf(word);
-    const at = this.segments.offsetOf(location);
-    const read = readOrNothing(this.#files, slot, at, this.#kernel.bytes, this.#record, bytes);
     // Cut short from outside, or unreadable: what is missing must not be what the last get left here.
-    if (read < bytes) this.#kernel.bytes.fill(0, this.#record + Math.max(0, read), this.#record + bytes);
+    readOrZeros(this.#files, slot, this.segments.offsetOf(location), this.#kernel.bytes, this.#record, bytes);
     return this.#decode(object, index, this.#record, this.segments.generationOf(slot), word, to);
   }
 
@@ -217,6 +216,15 @@ export class Engine implements Mover {
     const early = this.#earlyFailure;
     this.#earlyFailure = CommitOutcome.done;
     return early === CommitOutcome.done ? outcome : early;
+  }
+
+  /**
+   * Cleans what the batches so far owe: call it when the replies of a batch have left, or the next batch pays first.
+   * Most calls have nothing to do; one passes at most a few times what the batch wrote.
+   */
+  catchUp(): void {
+    assert(this.#batch.length === 0, 'the batch is committed');
+    this.#space.catchUp(this.#cleaner);
   }
 
   /**
@@ -368,6 +376,7 @@ export class Engine implements Mover {
     if (batch.length === 0 && this.#log.stagedBytes === 0) return CommitOutcome.done;
     const outcome = this.#log.commit();
     const written = outcome === CommitOutcome.done;
+    if (!written) this.failedCommits++;
     this.#records.settle(written);
     for (let at = 0; at < batch.length; at++) {
       batch.pools[at]!.pendingBytes = 0;
@@ -385,18 +394,12 @@ export class Engine implements Mover {
     const index = batch.index[at]!;
     const location = batch.location[at]!;
     const op = batch.op[at]!;
-    if (op === Op.store) {
-      assert(object !== undefined, 'a store has an object');
-      this.#index.store(object, index, location, batch.word[at]!);
-      return;
-    }
+    if (op === Op.store) return this.#index.store(object!, index, location, batch.word[at]!);
     this.segments.addTombstone(this.segments.slotOf(location), RECORD_HEADER_BYTES);
     if (op === Op.flushPage) this.#index.drop(object!, index);
     else if (op === Op.flushRange) this.#index.dropRange(object!, index, index + batch.value[at]!);
-    else if (op === Op.flushObject) {
-      this.#index.dropRange(object!, 0, INDEX_END);
-      object!.isSpent = true;
-    } else for (const each of batch.pools[at]!.objects) this.#index.dropRange(each, 0, INDEX_END);
+    else if (op === Op.flushObject) this.#index.dropObject(object!);
+    else for (const each of batch.pools[at]!.objects) this.#index.dropObject(each);
     if (op === Op.flushPool) this.pools.delete(batch.pools[at]!);
   }
 
@@ -404,8 +407,7 @@ export class Engine implements Mover {
   #unpend(at: number): void {
     const object = this.#batch.objects[at];
     const op = this.#batch.op[at];
-    if (object === undefined) return;
-    if (op !== Op.store && op !== Op.flushPage) return;
+    if (object === undefined || (op !== Op.store && op !== Op.flushPage)) return;
     const index = this.#batch.index[at]!;
     const cell = object.table.find(index);
     if (cell === NO_CELL) return;

@@ -30,6 +30,19 @@ export function readOrNothing(
   }
 }
 
+/** As {@link SegmentFiles.read}, with zeros for what is missing: what cannot be read, all of it then, or was cut off. */
+export function readOrZeros(
+  files: SegmentFiles,
+  slot: SegmentSlot,
+  at: number,
+  into: Uint8Array,
+  offset: number,
+  length: number,
+): void {
+  const read = readOrNothing(files, slot, at, into, offset, length);
+  if (read < length) into.fill(0, offset + Math.max(0, read), offset + length);
+}
+
 /**
  * As {@link SegmentFiles.read}, with zeros for blocks that cannot be read. Their numbers are added to `bad`. They count
  * as read, so what is returned may reach behind the end of a file whose last block is bad.

@@ -170,7 +170,7 @@ class Recovery {
       if (reading.what === 'version') throw otherVersion(slot, reading.version);
       if (reading.what === 'foreign') {
         this.#report(slot, 0, 'its header cannot be read');
-      } else if (reading.what === 'blank' && !this.#isZero(slot)) {
+      } else if (reading.what === 'blank' && !this.#isZero(slot, bytes < segmentBytes)) {
         this.#report(slot, 0, 'its header is gone');
       } else if (reading.what !== 'header' || reading.header.generation === 0) {
         if (bytes === segmentBytes) segments.addFree(slot);
@@ -203,10 +203,13 @@ class Recovery {
     }
   }
 
-  /** A file that was made and never written to; a header that was torn when it was the first may stand in it. */
-  #isZero(slot: SegmentSlot): boolean {
+  /**
+   * A file that was made and never written to. A header that was torn when it was the first may stand in it, but not
+   * before the file has its full length.
+   */
+  #isZero(slot: SegmentSlot, isShort: boolean): boolean {
     const { bytes, view } = this.#kernel;
-    for (let at = SEGMENT_HEADER_BYTES; ; at += PAGE_BYTES) {
+    for (let at = isShort ? 0 : SEGMENT_HEADER_BYTES; ; at += PAGE_BYTES) {
       const read = readOrNothing(this.#files, slot, at, bytes, this.#scratch, PAGE_BYTES);
       if (read === 0) return true;
       if (read === UNREADABLE) return false;

@@ -4,6 +4,7 @@
  */
 import { address, type Address, segmentSlot, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
+import { KIB } from '../base/units.js';
 import type { Kernel } from './kernel.js';
 import { BLOCK_BYTES, readAround } from './read-around.js';
 import {
@@ -16,8 +17,8 @@ import {
 } from './record.js';
 import { SEGMENT_HEADER_BYTES } from './segment-header.js';
 
-/** Read at once: what cleaning adds to the wait of one request, some 50 microseconds. */
-export const READ_BYTES: number = 128 * 1024;
+/** Read at once. */
+const READ_BYTES: number = 32 * KIB;
 
 /** `sealed`: the end that was meant. `broken`: what stands there is no record of this generation. */
 export type SegmentEnd = 'sealed' | 'broken';

@@ -14,7 +14,7 @@ export const SegmentState = { absent: 0, free: 1, open: 2, sealed: 3, leaving: 4
 export type SegmentState = (typeof SegmentState)[keyof typeof SegmentState];
 
 /** Most files of an arena: each holds a descriptor. */
-export const SEGMENTS_MAX = 16_384;
+export const SEGMENTS_MAX = 32_768;
 
 export class SegmentTable {
   readonly segmentBytes: number;

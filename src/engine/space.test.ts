@@ -50,6 +50,30 @@ for (let seed = 1; seed <= Number(process.env['TMEM_SEEDS'] ?? 3); seed++) {
   });
 }
 
+test('where the store catches up behind each batch, the next one writes its own pages and nothing else', () => {
+  for (const batchPages of [1, 16, 64]) {
+    const prng = seededPrng(batchPages);
+    const files = new MemorySegmentFiles();
+    const store = new TestEngine(files, { segments: 60, segmentBytes: SEGMENT_BYTES });
+    const pages = 3000;
+    for (let page = 0; page < pages; page++) assert.ok(store.store(page, versionedPage(page, 1)));
+    const moved = { behind: 0, before: 0 };
+    for (let put = 0; put < 40_000; put += batchPages) {
+      const before = store.engine.writtenBytes;
+      for (let page = 0; page < batchPages; page++) store.put(prng.below(pages), versionedPage(put % 7, 1 + 4 * put));
+      assert.ok(store.commit());
+      const committed = store.engine.writtenBytes;
+      store.engine.catchUp();
+      if (put < 20_000) continue;
+      // A record of a raw page takes 4128 bytes, the name of its object in a new segment less than 128.
+      moved.before += Math.max(0, committed - before - batchPages * 4128 - 128);
+      moved.behind += store.engine.writtenBytes - committed;
+    }
+    assert.ok(moved.behind > 20_000 * 1000, `${moved.behind} bytes moved`);
+    assert.ok(moved.before < moved.behind / 20, `batches of ${batchPages}: ${moved.before} of ${moved.behind} before`);
+  }
+});
+
 test('flushes are never refused, however full the store and however many they are', () => {
   for (let seed = 1; seed <= 12; seed++) {
     const prng = seededPrng(seed);

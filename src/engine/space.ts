@@ -2,15 +2,16 @@
  * How many segment files there are: never more than the capacity, little more than the live bytes need, and always
  * the reserve.
  *
- * Cleaning is paid as it goes. Once the arena is as large as its live bytes and the slack allow, every batch first
- * reclaims as many bytes as the one before it has written, in steps of 128 KiB, so no request waits for a whole segment.
+ * Cleaning is paid as it goes. Once the arena is as large as its live bytes and the slack allow, as many bytes are
+ * reclaimed as batches have written: best right behind a batch whose replies have left, in steps as small as the debt,
+ * so that a client that waits for each reply finds the work done when it asks again; at the latest before the next
+ * batch. No request waits for a whole segment.
  */
 import { systemCode, TmemError } from '../base/errors.js';
 import type { SegmentFiles } from '../base/segment-files.js';
-import { MIB } from '../base/units.js';
-import type { Cleaner } from './cleaner.js';
+import { KIB, MIB } from '../base/units.js';
+import { type Cleaner, STEP_BYTES } from './cleaner.js';
 import { type LogWriter, RESERVE_SEGMENTS, STAGE_BYTES, type StagingUse } from './log-writer.js';
-import { READ_BYTES } from './segment-reader.js';
 import type { SegmentTable } from './segment-table.js';
 
 /**
@@ -25,6 +26,16 @@ export const IDLE_SLACK = 0.095;
 /** Share of the capacity that live bytes may take: above it a put would move more than ten records to make room for one. */
 const LIVE_SHARE_MAX = 0.92;
 
+/** A smaller step costs more to write than it moves: this is about two pages' worth. */
+const STEP_BYTES_MIN: number = 4 * KIB;
+
+/** What is passed for each byte of debt: enough where three quarters of a victim are live. */
+const PASSED_PER_DEBT = 4;
+
+/** The same where room gets short, and what is passed at least: so that no batch has to wait for room. */
+const PASSED_IN_HASTE = 6;
+const HASTY_BYTES_MIN: number = 16 * KIB;
+
 /** After the file system said "full", puts do without a new file for this many batches: asking costs a megabyte of zeros. */
 const FULL_BATCHES = 64;
 
@@ -36,6 +47,8 @@ export class Space {
   #fullForBatches = 0;
   /** Bytes that puts have written and cleaning need not match: there was room for them. */
   #forgiven = 0;
+  /** Bytes that puts had written when {@link catchUp} was called last. */
+  #caughtUpAt = 0;
 
   constructor(files: SegmentFiles, segments: SegmentTable, log: LogWriter, batchBytesMax: number) {
     this.#files = files;
@@ -88,15 +101,41 @@ export class Space {
     );
   }
 
-  /** Cleans what the last batch owes, and more if the next one might find no room. */
+  /** Cleans what batches owe, and faster where room gets short. What a step reclaims beyond that is credit. */
+  catchUp(cleaner: Cleaner): void {
+    const put = this.#log.writtenBytes - cleaner.movedBytes;
+    const fresh = put - this.#caughtUpAt;
+    this.#caughtUpAt = put;
+    let due = this.#due(cleaner);
+    if (this.#isPressed() && this.#isBehind(cleaner)) due = Math.max(due, PASSED_IN_HASTE * fresh, HASTY_BYTES_MIN);
+    this.#pass(cleaner, due);
+  }
+
+  /**
+   * Whether room would be short before the victim is done: until then puts and moves write about a segment, and only
+   * its end makes room again.
+   */
+  #isBehind(cleaner: Cleaner): boolean {
+    return this.#roomForPuts() + cleaner.passedBytes < this.#segments.segmentBytes + this.#batchBytesMax;
+  }
+
+  /** Bytes that cleaning should pass by now. */
+  #due(cleaner: Cleaner): number {
+    const owed = this.#log.writtenBytes - cleaner.movedBytes - cleaner.reclaimedBytes;
+    if (!this.#isPressed()) this.#forgiven = owed;
+    return PASSED_PER_DEBT * (owed - this.#forgiven);
+  }
+
+  #pass(cleaner: Cleaner, bytes: number): void {
+    for (let due = bytes; due > 0; due -= STEP_BYTES) {
+      if (!cleaner.step(Math.min(STEP_BYTES, Math.max(STEP_BYTES_MIN, due)))) return;
+    }
+  }
+
+  /** Cleans what is still owed, and more if the next batch might find no room. */
   beforeBatch(cleaner: Cleaner): void {
     if (this.#fullForBatches > 0) this.#fullForBatches--;
-    if (this.#isPressed()) {
-      // A step reclaims more than a small batch owes: the rest is credit.
-      while (this.#log.writtenBytes - cleaner.movedBytes - this.#forgiven > cleaner.reclaimedBytes && cleaner.step());
-    } else {
-      this.#forgiven = this.#log.writtenBytes - cleaner.movedBytes - cleaner.reclaimedBytes;
-    }
+    this.#pass(cleaner, this.#due(cleaner));
     for (let steps = this.#stepsMax(); steps > 0 && this.#roomForPuts() < this.#batchBytesMax; steps--) {
       // A file that is not there yet is no room: the file system may be full, and in the batch it is too late to clean.
       if (this.#segments.filesKept < this.#filesWanted(LOAD_SLACK) && this.makeFree('put')) continue;
@@ -139,7 +178,7 @@ export class Space {
 
   /** Steps that clean a few segments: nobody waits longer, even for room that never comes. */
   #stepsMax(): number {
-    return 8 * Math.ceil(this.#segments.segmentBytes / READ_BYTES + 1);
+    return 8 * Math.ceil(this.#segments.segmentBytes / STEP_BYTES + 1);
   }
 
   /** Early enough that cleaning can open a segment and leave one for puts, which then need not wait for a whole victim. */

@@ -49,6 +49,9 @@ export interface BlockFace {
    * happened, and each of its requests is to be answered with "no space", or "I/O error" if it was a fault.
    */
   commit(): CommitOutcome;
+
+  /** To be called when the replies of what was committed have left: upkeep that no request should wait for. */
+  catchUp(): void;
 }
 
 /** A TRIM of gigabytes is cut to this, 512 MiB, so that no turn of the event loop takes long. */

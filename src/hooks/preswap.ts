@@ -78,6 +78,10 @@ export class Preswap implements BlockFace {
     return this.#layer.commit();
   }
 
+  catchUp(): void {
+    this.#layer.catchUp();
+  }
+
   /** The whole page to the scratch page, zeros for a hole. False: it is damaged, so its other bytes are unknown. */
   #load(page: number): boolean {
     const outcome = this.readPage(page, this.#scratch);

@@ -43,6 +43,33 @@ test('a guest of the config without pages is shown, and so are pages without a g
   );
 });
 
+test('pages of an export that went from a guest that stayed are a warning', () => {
+  const { warnings } = statusOf(
+    facts,
+    store({
+      pools: [
+        pool({ pages: 1 }),
+        pool({ name: 'was', pages: 2, storedBytes: 4096 }),
+        pool({ name: 'empty' }),
+        pool({ guest: 'old', pages: 3 }),
+      ],
+    }),
+    here,
+  );
+  assert.deepEqual(warnings, [
+    {
+      code: 'orphaned-pool',
+      text: 'pool vm1/was keeps 2 pages (4 KiB stored) that no export serves: put [guest.vm1.swap.was] back into the config to read or discard them',
+    },
+  ]);
+});
+
+test('warnings of the config and of the store are one list', () => {
+  const [config, damage] = ['no-exports', 'damaged-pages'].map((code) => ({ code, text: 'why' }));
+  const { warnings } = statusOf({ ...facts, warnings: [config!] }, store({ warnings: [damage!] }), here);
+  assert.deepEqual(warnings, [config, damage]);
+});
+
 test('an export is named with its guest, and its URI is what libnbd reads', () => {
   const { exports } = statusOf(facts, store({}), here);
   assert.deepEqual(
@@ -74,7 +101,6 @@ const facts: HostFacts = {
       name: 'vm1',
       kind: 'vm',
       weight: 100,
-      reservationBytes: 0,
       capBytes: null,
       exports: [{ guest: 'vm1', name: 's', sizeBytes: 4096, socket: '/run/tmem/vm1-s.nbd' }],
     },
@@ -89,6 +115,7 @@ function store(changed: Partial<ShardStatus>): ShardStatus {
     guests: [],
     exports: [],
     pools: [],
+    warnings: [],
     ...changed,
   };
 }

@@ -1,5 +1,6 @@
 /** What the host shows of itself: the one source of every door (HTTP, metrics, dashboard), which only read. */
 
+import { formatSize } from '../base/size.js';
 import type { StatusDocument, StatusGuest, StatusLedger, Warning } from '../base/status.js';
 import type { ExportSpec, GuestStatus, PoolStatus, ShardStatus } from '../base/shard-port.js';
 import type { StorePort } from './store-port.js';
@@ -27,7 +28,6 @@ export interface GuestFacts {
   readonly name: string;
   readonly kind: 'vm' | 'process';
   readonly weight: number;
-  readonly reservationBytes: number;
   readonly capBytes: number | null;
   readonly exports: readonly ExportSpec[];
 }
@@ -65,7 +65,7 @@ export function statusOf(facts: HostFacts, store: ShardStatus, process: ProcessF
     guests: guestsOf(facts, store),
     exports: facts.guests.flatMap(({ exports }) => exports).map((spec) => exportOf(spec, store)),
     pools: store.pools.map(poolOf),
-    warnings: facts.warnings,
+    warnings: [...facts.warnings, ...store.warnings, ...orphanedPools(facts, store)],
   };
 }
 
@@ -108,7 +108,6 @@ function guestsOf({ guests }: HostFacts, store: ShardStatus): StatusGuest[] {
       kind: guest.kind,
       state: 'no-driver' as const,
       weight: guest.weight,
-      reservation_bytes: guest.reservationBytes,
       cap_bytes: guest.capBytes,
     })),
     ...orphans.map((guest) => guestOf(guest.name, guest)),
@@ -131,6 +130,24 @@ function guestOf(name: string, stored: GuestStatus | undefined): StatusGuest {
     stored_bytes: stored?.storedBytes ?? 0,
     spilled_pages: null,
   };
+}
+
+/** Pages of a guest that is gone altogether are shown by its state; of a guest that stayed nothing else tells. */
+function orphanedPools({ guests }: HostFacts, { pools }: ShardStatus): Warning[] {
+  return pools
+    .filter(({ guest, name, pages }) => {
+      const exports = guests.find((each) => each.name === guest)?.exports;
+      return pages > 0 && exports !== undefined && exports.every((spec) => spec.name !== name);
+    })
+    .map(({ guest, name, pages, storedBytes }) => ({
+      code: 'orphaned-pool',
+      text: `pool ${guest}/${name} keeps ${pages} pages (${formatSize(storedBytes)} stored) that no export serves: put [guest.${tomlKey(guest)}.swap.${name}] back into the config to read or discard them`,
+    }));
+}
+
+/** Of what a guest's name may hold, a point alone needs quotes. */
+function tomlKey(guest: string): string {
+  return guest.includes('.') ? `"${guest}"` : guest;
 }
 
 function exportOf(spec: ExportSpec, store: ShardStatus): StatusDocument['exports'][number] {

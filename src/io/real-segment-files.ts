@@ -10,7 +10,7 @@ const NAME = /^segment-(\d{5})$/;
 
 /**
  * Segment files in a folder. On tmpfs, what `pwrite` has written outlives this process, which is all the durability
- * there is to have. Every file stays open: at most 16,384 descriptors (see SEGMENTS_MAX).
+ * there is to have. Every file stays open: at most 32,768 descriptors (see SEGMENTS_MAX).
  */
 export class RealSegmentFiles implements SegmentFiles {
   readonly #folder: string;

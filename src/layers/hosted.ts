@@ -42,4 +42,8 @@ export class HostedLayer implements PageLayer {
   commit(): CommitOutcome {
     return this.#tmem.commit();
   }
+
+  catchUp(): void {
+    this.#tmem.catchUp();
+  }
 }

@@ -26,4 +26,7 @@ export interface PageLayer {
 
   /** Makes all changes since the last commit durable, or none of them. */
   commit(): CommitOutcome;
+
+  /** To be called when what was committed is acknowledged: upkeep that nobody should wait for. */
+  catchUp(): void;
 }

@@ -31,7 +31,7 @@ export interface Shard {
 
   setCap(limits: GuestLimits): void;
 
-  /** A turn of the work that nobody asked for: cleaning when idle. Bounded to a few milliseconds. */
+  /** A turn of what nobody asked for: telling what went wrong, cleaning when idle. Bounded to a few milliseconds. */
   maintain(): void;
 
   /** ESHUTDOWN to clients, requests in flight answered, checkpoint, sockets removed, files closed. */

@@ -1,5 +1,6 @@
 /** A shard's numbers as plain data. O(exports + pools), never O(pages). */
 import type { ExportStatus, GuestStatus, PoolStatus, Recovered, ShardStatus } from '../base/shard-port.js';
+import type { Warning } from '../base/status.js';
 import type { Engine } from '../engine/engine.js';
 import type { NbdCounters } from '../serve/data/nbd/counters.js';
 import type { Tmem } from '../tmem/tmem.js';
@@ -14,6 +15,7 @@ export function shardStatus(shard: {
   readonly tmem: Tmem;
   readonly exports: Iterable<ServedExport>;
   readonly counters: (exportName: string) => Readonly<NbdCounters> | undefined;
+  readonly warnings: readonly Warning[];
 }): ShardStatus {
   const { engine } = shard;
   const clients = [...shard.tmem.clients.values()];
@@ -28,6 +30,7 @@ export function shardStatus(shard: {
     guests: clients.map(guestStatus),
     exports: [...shard.exports].map((served) => exportStatus(served, shard.counters)),
     pools: clients.flatMap((client) => client.pools.flatMap((pool) => (pool === undefined ? [] : [poolStatus(pool)]))),
+    warnings: shard.warnings,
   };
 }
 

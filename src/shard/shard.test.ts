@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { openSmallStore } from '../../test/support/small-store.js';
 import { pageIndex } from '../base/ids.js';
 import type { ExportSpec, ShardOptions } from '../base/shard-port.js';
-import { GIB, MIB } from '../base/units.js';
+import { GIB, KIB, MIB } from '../base/units.js';
 import { RealSegmentFiles } from '../io/real-segment-files.js';
 import { PERSISTENT_PRIVATE } from '../tmem/pool-attributes.js';
 import { openShard, shardFolder } from './shard.js';
@@ -38,13 +38,13 @@ test('a capacity that the files of an arena cannot reach is said, once, and not 
       await shard.stop();
     }
     assert.equal(logged.length, 1);
-    assert.match(logged[0]!, /^warn: .* segments of 1 MiB, so its 16384 files hold 16 GiB of the capacity of 32 GiB/);
+    assert.match(logged[0]!, /^warn: .* segments of 512 KiB, so its 32768 files hold 16 GiB of the capacity of 32 GiB/);
   }));
 
 /** With a page in it: an arena without any takes other segments when it is opened again. */
 function makeArena(folder: string): void {
   const files = new RealSegmentFiles(shardFolder(folder));
-  const { engine, tmem, source } = openSmallStore(files, { segmentBytes: MIB, capacityBytes: 16 * MIB });
+  const { engine, tmem, source } = openSmallStore(files, { segmentBytes: 512 * KIB, capacityBytes: 16 * MIB });
   const client = tmem.client('vm1');
   client.pools[tmem.createPool(client, 's0', PERSISTENT_PRIVATE)]!.put(0n, pageIndex(0), source);
   tmem.commit();

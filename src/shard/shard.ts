@@ -33,6 +33,8 @@ import type { TmemPool } from '../tmem/tmem-pool.js';
 import type { OpenShard, Shard, ShardLog } from './serve-shard.js';
 import { exportName, type ServedExport } from './served-export.js';
 import { shardStatus } from './shard-status.js';
+import { shardTroubles } from './shard-troubles.js';
+import { TroubleWatch } from './trouble-watch.js';
 
 /** Everything that passes pages: the kernel's tables, the server's areas (656 KiB), staging, readers, scratch pages. */
 const KERNEL_BYTES: number = 4 * MIB;
@@ -76,6 +78,7 @@ class OpenedShard implements Shard {
   readonly #kernel: Kernel;
   readonly #scratch: Address;
   readonly #exports = new Map<string, ServedExport>();
+  readonly #troubles: TroubleWatch;
   #writtenBytes = 0;
   #lastRequests = 0;
   /** Turns without a write; turns without any request. */
@@ -98,6 +101,10 @@ class OpenedShard implements Shard {
     this.#tmem = new Tmem(engine, kernel);
     this.#server = new NbdServer({ memory: kernel });
     this.#scratch = kernel.allocate(PAGE_BYTES);
+    this.#troubles = new TroubleWatch(
+      shardTroubles(engine, this.#tmem, () => this.#exports.values()),
+      log,
+    );
     this.recovered = {
       pages: recovered.pages,
       droppedRecords: recovered.droppedRecords,
@@ -125,6 +132,7 @@ class OpenedShard implements Shard {
       tmem: this.#tmem,
       exports: this.#exports.values(),
       counters: (name) => this.#server.counters(name),
+      warnings: this.#troubles.warnings(systemClock.nowUs()),
     });
   }
 
@@ -158,6 +166,7 @@ class OpenedShard implements Shard {
    * more the arena is cleaned further: a little at a time while there are reads, all at once when nobody asks.
    */
   maintain(): void {
+    this.#troubles.report(systemClock.nowUs());
     const { writtenBytes } = this.#engine;
     const requests = this.#requests();
     const wrote = writtenBytes !== this.#writtenBytes;
@@ -206,6 +215,7 @@ class OpenedShard implements Shard {
     await this.#server.close();
     this.#isStopped = true;
     this.#tmem.commit();
+    this.#troubles.reportRest(systemClock.nowUs());
     this.#engine.close();
   }
 

@@ -144,6 +144,7 @@ class Comparison {
       case 9:
         this.#commit();
         this.#store.engine.maintain(0.1, true);
+        this.#store.tmem.catchUp();
         break;
       case 10:
       case 11:

@@ -125,6 +125,11 @@ export class Tmem {
     return outcome;
   }
 
+  /** See {@link Engine.catchUp}. */
+  catchUp(): void {
+    this.#engine.catchUp();
+  }
+
   // What pools report of the staged batch.
 
   isPage(at: Address): boolean {

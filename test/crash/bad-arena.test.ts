@@ -37,7 +37,13 @@ test('a payload that is damaged reads as EIO, is counted and named; every other 
   assert.deepEqual(await damagedPages(), [7]);
   const { status } = await getStatus(places.runDir);
   assert.equal(status.pools[0]!.verify_failures, 1);
-  await daemon.stop();
+  assert.ok(status.warnings.some(({ code, text }) => code === 'damaged-pages' && text.includes('1 reads of vm/s')));
+  const { log } = await daemon.stop();
+  const told = log.filter(({ msg }) => String(msg).startsWith('1 reads of vm/s found a page that is not'));
+  assert.deepEqual(
+    told.map(({ level }) => level),
+    ['error'],
+  );
 });
 
 test('a damaged page that is written again is whole again', async () => {

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MIB, PAGE_BYTES } from '../../src/base/units.js';
+import { getStatus } from '../../src/client/control/get-status.js';
 import { type NbdClient, NbdReplyError } from '../support/nbd-client.js';
 import { arenaBytes, checkReal, connectReal, serveReal } from '../support/real-daemon.js';
 import { needsRoot } from '../support/requirements.js';
@@ -32,6 +33,9 @@ test('a store that is full says ENOSPC, keeps what it has, and takes overwrites 
   const disk = new Disk(await connectReal(places, 's'));
   const stored = await disk.writeUntilFull();
   assert.ok(stored * PAGE_BYTES > 7 * MIB, `${stored} pages`);
+  await daemon.logged(/"level":"warn".*"\d+ pages of vm\/s were refused for lack of room: /);
+  const { status } = await getStatus(places.runDir);
+  assert.ok(status.warnings.some(({ code }) => code === 'pages-refused'));
   await disk.verify();
 
   // The same size again and again: cleaning must find the room, and no client may hear of it.

@@ -140,8 +140,11 @@ class Simulation {
         if (this.#prng.below(12) === 0) this.#flushPool(store, page);
         break;
       case 4:
+        this.#commit(store);
+        break;
       case 5:
         this.#commit(store);
+        store.engine.catchUp();
         break;
       case 6:
         this.#commit(store);

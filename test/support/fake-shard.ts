@@ -1,6 +1,6 @@
 /**
  * A shard without a store, for tests of the daemon: it listens on its exports' sockets and counts. What it should do
- * wrong is asked for through what it is given: a guest's name at start, a word on an export's socket later.
+ * wrong is asked for through what it is given: a guest's name at start or on a reload, a word on an export's socket later.
  */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
@@ -24,6 +24,9 @@ class FakeShard implements Shard {
   readonly #log: ShardLog;
   readonly #servers = new Map<string, Server>();
   readonly #caps = new Map<string, number | null>();
+  /** Those of exports that went, too. */
+  readonly #pools = new Set<string>();
+  readonly #refusedOnce = new Set<string>();
   #stopsNever = false;
 
   constructor(options: ShardOptions, log: ShardLog) {
@@ -33,7 +36,9 @@ class FakeShard implements Shard {
   }
 
   status(): ShardStatus {
-    const exports = [...this.#servers.keys()].map((name) => name.split('/'));
+    const [exports, pools] = [this.#servers.keys(), this.#pools].map((names) =>
+      [...names].map((name) => name.split('/')),
+    );
     return {
       arena: { capacityBytes: this.#options.capacityBytes, occupiedBytes: 8192, liveBytes: 4096, metadataBytes: 40 },
       recovered: this.recovered,
@@ -41,7 +46,7 @@ class FakeShard implements Shard {
         { name: 'guest0', persistentPages: 3, ephemeralPages: 0, storedBytes: 4096 },
         { name: 'gone', persistentPages: 1, ephemeralPages: 0, storedBytes: 100 },
       ],
-      exports: exports.map(([guest, name]) => ({
+      exports: exports!.map(([guest, name]) => ({
         guest: guest!,
         name: name!,
         connections: 1,
@@ -54,7 +59,7 @@ class FakeShard implements Shard {
         flushes: 8,
         errors: 0,
       })),
-      pools: exports.map(([guest, name], id) => ({
+      pools: pools!.map(([guest, name], id) => ({
         id,
         guest: guest!,
         name: name!,
@@ -71,10 +76,15 @@ class FakeShard implements Shard {
         evicted: 0,
         verifyFailures: 0,
       })),
+      warnings: [],
     };
   }
 
   async addExport({ guest, name, socket }: ExportSpec): Promise<void> {
+    if (guest === 'late' && !this.#refusedOnce.has(name)) {
+      this.#refusedOnce.add(name);
+      throw new TmemError('E_ARENA_FULL', `the fake shard has no room for ${guest}/${name} yet`);
+    }
     const server = createServer((connection) => {
       connection.on('data', (data) => this.#obey(data.toString()));
       connection.on('error', () => {});
@@ -82,6 +92,7 @@ class FakeShard implements Shard {
     server.listen(socket);
     await once(server, 'listening');
     this.#servers.set(`${guest}/${name}`, server);
+    this.#pools.add(`${guest}/${name}`);
   }
 
   removeExport(guest: string, name: string): Promise<void> {

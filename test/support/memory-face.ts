@@ -109,6 +109,8 @@ export class MemoryFace implements BlockFace {
     return failed ? this.failure : CommitOutcome.done;
   }
 
+  catchUp(): void {}
+
   #refusal(page: number): WriteOutcome {
     if (this.full.has(page)) return WriteOutcome.full;
     return this.damaged.has(page) ? WriteOutcome.damaged : WriteOutcome.stored;

@@ -1,6 +1,15 @@
 /** The life of `tmem serve` with a fake shard: ready, asked, told to reread, stopped, killed, hung. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -279,6 +288,50 @@ size = "1MiB"
   );
 });
 
+test('SIGHUP adds what can be added, shows that alone, and tries the rest again the next time', async () => {
+  await using daemon = serve('--config', config('[guest.a.swap.s]\nsize = "1MiB"\n'));
+  await daemon.ready();
+  const guests = ['a', 'b', 'late', 'z'];
+  config(guests.map((guest) => `[guest.${guest}.swap.s]\nsize = "1MiB"\n`).join(''));
+  const inTheWay = path.join(places.runDir, 'b-s.nbd');
+  mkdirSync(inTheWay);
+  daemon.signal('SIGHUP');
+  await daemon.logged(/config read again/);
+  await daemon.logged(/"E_SOCKET_BUSY".*not served: .*b-s\.nbd is in the way/);
+  await daemon.logged(/"E_ARENA_FULL".*not served: the fake shard has no room for late\/s yet/);
+  assert.deepEqual(await served(daemon), ['a/s', 'z/s']);
+
+  rmdirSync(inTheWay);
+  daemon.signal('SIGHUP');
+  await daemon.logged(/"added":\["b\/s","late\/s"\]/);
+  await daemon.waitFor(() => existsSync(inTheWay), 'the socket that something was in the way of');
+  assert.deepEqual(await served(daemon), ['a/s', 'b/s', 'late/s', 'z/s']);
+});
+
+test('an export that is taken out keeps its pages, and status says so', async () => {
+  const one = '[guest.a.swap.s]\nsize = "1MiB"\n';
+  await using daemon = serve('--config', config(`${one}[guest.a.swap.t]\nsize = "1MiB"\n`));
+  await daemon.ready();
+  config(one);
+  daemon.signal('SIGHUP');
+  await daemon.logged(/config read again/);
+  const { stdout } = await tmem(['status', '--run-dir', places.runDir]);
+  assert.match(
+    stdout,
+    /^warning: pool a\/t keeps 3 pages \(4 KiB stored\) that no export serves: put \[guest\.a\.swap\.t\]/m,
+  );
+  assert.doesNotMatch(stdout, /pool a\/s keeps/);
+});
+
+test('a guest that comes back without a cap has none', async () => {
+  const [a, b] = ['[guest.a.swap.s]\nsize = "1MiB"\n', '[guest.b.swap.s]\nsize = "1MiB"\n'];
+  await using daemon = serve('--config', config(`${a}${b}[guest.b]\ncap = "32MiB"\n`));
+  await daemon.ready();
+  config(a);
+  daemon.signal('SIGHUP');
+  await daemon.logged(/cap of b is now null/);
+});
+
 test('SIGHUP with a broken config changes nothing and says why', async () => {
   await using daemon = serve('--config', config('[guest.a.swap.s]\nsize = "1MiB"\n'));
   const before = await daemon.ready();
@@ -308,6 +361,18 @@ test('a reader of stdout and stderr that leaves does not end the daemon', async 
   await new Promise((resolve) => setTimeout(resolve, 200));
   assert.equal((await fetch(new URL('/healthz', http!))).status, 200);
 });
+
+/** Exports by name, on which ready file and status agree. */
+async function served(daemon: TmemProcess): Promise<string[]> {
+  const { exports } = await daemon.ready();
+  const { stdout } = await tmem(['status', '--run-dir', places.runDir, '--json']);
+  const names = exports.map(({ name }) => name);
+  assert.deepEqual(
+    (JSON.parse(stdout) as StatusDocument).exports.map(({ name }) => name),
+    names,
+  );
+  return names;
+}
 
 function serve(...args: string[]): TmemProcess {
   return new TmemProcess(['serve', ...places.args, ...args]);

@@ -67,12 +67,14 @@ test('a socket path over 107 bytes is refused', async () => {
   nothingIsLeft();
 });
 
-test('an owner who does not exist is refused', async () => {
+test('an owner who does not exist is a mistake in the config, and --check-config says the same', async () => {
   const file = path.join(places.shm, 'tmem.toml');
   writeFileSync(file, '[guest.vm1]\nowner = "nobody-of-that-name"\n[guest.vm1.swap.s]\nsize = "1MiB"\n');
-  const ended = await serve('--config', file);
-  isRefused(ended, 1, /^tmem: E_OWNER: no user "nobody-of-that-name", the owner of guest "vm1"/);
-  assert.deepEqual(readdirSync(places.folder), []);
+  for (const extra of [[], ['--check-config']]) {
+    const ended = await serve('--config', file, ...extra);
+    isRefused(ended, 2, /^tmem: E_OWNER: no user "nobody-of-that-name", the owner of guest "vm1"/);
+    assert.deepEqual(readdirSync(places.folder), []);
+  }
 });
 
 test('a busy port is refused', async () => {
@@ -83,6 +85,14 @@ test('a busy port is refused', async () => {
   server.close();
   isRefused(ended, 1, /^tmem: E_HTTP_BUSY: cannot listen on 127.0.0.1:\d+ \(EADDRINUSE\): .* or "off"$/);
   nothingIsLeft();
+});
+
+test('a start that is refused leaves no ready.json of a daemon that was killed', async () => {
+  mkdirSync(places.runDir);
+  writeFileSync(path.join(places.runDir, 'ready.json'), '{"v":1}\n');
+  const ended = await serve('--http', '203.0.113.1:1');
+  isRefused(ended, 1, /^tmem: E_HTTP_BUSY: /);
+  assert.deepEqual(readdirSync(places.runDir), []);
 });
 
 test('a capacity over the whole file system of the arena is refused', needsRoot, async () => {
@@ -135,6 +145,14 @@ test('a second daemon in another network namespace is refused too', needsRoot, a
   const inMounts = 'set -- unshare -n "$@"';
   const ended = await tmem(['serve', ...places.args, '--http', 'off'], { inMounts });
   isRefused(ended, 1, new RegExp(`^tmem: E_ARENA_BUSY: .* the daemon with pid ${pid} uses it`));
+});
+
+test('a check in other network and pid namespaces leaves an arena in use alone too', needsRoot, async () => {
+  await using first = new TmemProcess(['serve', ...places.args]);
+  await first.ready();
+  const inMounts = 'set -- unshare --net --pid --fork --kill-child --mount-proc "$@"';
+  const ended = await tmem(['check', '--arena', places.arena], { inMounts });
+  isRefused(ended, 1, /^tmem: E_ARENA_BUSY: .* a daemon of another container uses it, or did 10 s ago/);
 });
 
 test('a second daemon in the same run_dir is refused and does not disturb the first', async () => {

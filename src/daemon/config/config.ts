@@ -30,7 +30,6 @@ export interface GuestConfig {
   readonly name: string;
   readonly kind: 'vm' | 'process';
   readonly weight: number;
-  readonly reservationBytes: number;
   readonly capBytes: number | null;
   /** Who may open the sockets; null leaves them to us alone. */
   readonly ownerUid: number | null;

@@ -33,10 +33,8 @@ dry_run  = false
 [guest.vm1]
 kind = "vm"
 weight = 50
-reservation = "256MiB"
 cap = "2G"
 owner = "libvirt-qemu"
-trust = "tenant-a"
 
 [guest.vm1.swap.swap0]
 size  = "1GiB"
@@ -58,12 +56,11 @@ kind = "process"
         name: 'vm1',
         kind: 'vm',
         weight: 50,
-        reservationBytes: 2 ** 28,
         capBytes: 2 ** 31,
         owner: 'libvirt-qemu',
         swaps: [{ name: 'swap0', sizeBytes: 2 ** 30 }],
       },
-      { name: 'a.b', kind: 'process', weight: 100, reservationBytes: 0, capBytes: null, owner: null, swaps: [] },
+      { name: 'a.b', kind: 'process', weight: 100, capBytes: null, owner: null, swaps: [] },
     ],
   } satisfies FileConfig);
 });
@@ -123,6 +120,12 @@ const mistakes: readonly [what: string, text: string, message: string | RegExp][
   ['an image disk', '[guest.vm1.disk.root]\nimage = "/x"', /^f line 1: "guest.vm1.disk.root" is not available in/],
   ['more workers', 'workers = 2', 'f line 1: "workers = 2" is not available in this version: take it out'],
   ['qmp', `${guest}qmp = "/x"`, 'f line 2: "qmp" is not available in this version: take it out'],
+  [
+    'a reservation',
+    `${guest}reservation = "1G"`,
+    'f line 2: "reservation" is not available in this version: take it out',
+  ],
+  ['a trust domain', `${guest}trust = "a"`, 'f line 2: "trust" is not available in this version: take it out'],
   ['a token', 'token_file = "/x"', 'f line 1: "token_file" is not available in this version: take it out'],
 ];
 for (const [what, text, message] of mistakes) {

@@ -35,7 +35,6 @@ export interface FileGuest {
   readonly name: string;
   readonly kind: 'vm' | 'process';
   readonly weight: number;
-  readonly reservationBytes: number;
   readonly capBytes: number | null;
   readonly owner: string | null;
   readonly swaps: readonly { readonly name: string; readonly sizeBytes: number }[];
@@ -69,7 +68,6 @@ export function parseConfig(text: string, file: string): FileConfig {
       name,
       kind: guest.kind ?? 'vm',
       weight: guest.weight ?? WEIGHT_DEFAULT,
-      reservationBytes: guest.reservation ?? 0,
       capBytes: guest.cap ?? null,
       owner: guest.owner ?? null,
       swaps: Object.entries(guest.swap ?? {}).map(([swap, { size }]) => ({ name: swap, sizeBytes: size })),
@@ -194,7 +192,8 @@ function* notAvailable(said: v.InferOutput<typeof fileSchema>): Generator<{ path
   if (said.token_file !== undefined) yield { path: ['token_file'], key: 'token_file' };
   if (said.workers !== undefined && said.workers > 1) yield { path: ['workers'], key: `workers = ${said.workers}` };
   for (const [name, guest] of Object.entries(said.guest ?? {})) {
-    if (guest.qmp !== undefined) yield { path: ['guest', name, 'qmp'], key: 'qmp' };
+    for (const key of ['reservation', 'qmp', 'trust'] as const)
+      if (guest[key] !== undefined) yield { path: ['guest', name, key], key };
     for (const disk of Object.keys(guest.disk ?? {}))
       yield { path: ['guest', name, 'disk', disk], key: `guest.${name}.disk.${disk}` };
     for (const [swap, { spill, dedup }] of Object.entries(guest.swap ?? {})) {

@@ -28,7 +28,6 @@ test('without a config root gets one guest with one swap disk of 1 GiB, in the s
         name: 'guest0',
         kind: 'vm',
         weight: 100,
-        reservationBytes: 0,
         capBytes: null,
         ownerUid: null,
         exports: [{ guest: 'guest0', name: 'swap0', sizeBytes: GIB, socket: '/run/tmem/guest0-swap0.nbd' }],
@@ -69,9 +68,12 @@ test('flags go before the file, and the file before the defaults', () => {
   assert.equal(config.guests[0]!.exports[0]!.socket, '/run/x/a-s.nbd');
 });
 
-test('the standard config file is read when it is present', () => {
-  const configFile = write('[guest.std.swap.s]\nsize = 4096');
+test('the standard config file is read when it is present and no other is named', () => {
+  const configFile = write('capacity = "1GiB"\n[guest.std.swap.s]\nsize = 4096');
   assert.equal(resolveConfig({}, { ...machine(), configFile }).guests[0]!.name, 'std');
+  const config = write('[guest.named.swap.s]\nsize = 4096');
+  const { guests, capacityBytes } = resolveConfig({ config }, { ...machine(), configFile });
+  assert.deepEqual([guests.map(({ name }) => name), capacityBytes], [['named'], 4 * GIB]);
 });
 
 test('without a tmpfs the arena goes to the temp dir with a warning', () => {

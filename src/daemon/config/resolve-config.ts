@@ -24,7 +24,6 @@ const WITHOUT_CONFIG: FileConfig = {
       name: 'guest0',
       kind: 'vm',
       weight: WEIGHT_DEFAULT,
-      reservationBytes: 0,
       capBytes: null,
       owner: null,
       swaps: [{ name: 'swap0', sizeBytes: GIB }],
@@ -89,7 +88,7 @@ function readConfigFile(named: string | undefined, standard: string): { path: st
 }
 
 function resolveGuest(guest: FileConfig['guests'][number], runDir: string, machine: Surroundings): GuestConfig {
-  const { name, kind, weight, reservationBytes, capBytes, owner } = guest;
+  const { name, kind, weight, capBytes, owner } = guest;
   const exports = guest.swaps.map((swap) => ({
     guest: name,
     name: swap.name,
@@ -97,7 +96,7 @@ function resolveGuest(guest: FileConfig['guests'][number], runDir: string, machi
     socket: requireSocketPath(path.join(runDir, `${name}-${swap.name}.nbd`)),
   }));
   const ownerUid = owner === null ? null : requireUser(owner, name, machine);
-  return { name, kind, weight, reservationBytes, capBytes, ownerUid, exports };
+  return { name, kind, weight, capBytes, ownerUid, exports };
 }
 
 function requireSocketPath(socket: string): string {

@@ -157,6 +157,7 @@ export class Session implements TransportUser, TurnTaker {
       this.#blocked = !this.#transport.send(this.#replyArea, replies.length);
     }
     replies.clear();
+    if (transmission.committed) this.#context.face.catchUp();
     if (transmission.state === 'broken') this.destroy();
     else if (transmission.state === 'finished') this.end();
     else if (!transmission.starved && !this.#blocked) this.#context.turns.wait(this);

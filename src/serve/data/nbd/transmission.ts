@@ -33,6 +33,8 @@ export class Transmission {
   starved = true;
   /** Of the last turn. */
   pagesMoved = 0;
+  /** Whether the last turn committed anything, so that {@link BlockFace.catchUp} may have something to do. */
+  committed = false;
   /** From now on new requests are answered ESHUTDOWN. */
   shuttingDown = false;
   readonly replies: Replies;
@@ -70,6 +72,7 @@ export class Transmission {
     this.starved = false;
     this.pagesMoved = 0;
     this.#dirty = false;
+    this.committed = false;
     const next = this.#work(at, end, pages);
     this.#settle();
     return next;
@@ -180,6 +183,7 @@ export class Transmission {
   #settle(): void {
     if (!this.#dirty) return;
     this.#dirty = false;
+    this.committed = true;
     const outcome = this.#face.commit();
     if (outcome === CommitOutcome.done) this.replies.keepPromises();
     else if (outcome === CommitOutcome.full) this.#takeBack(NbdError.noSpace, ErrorText.full);
