@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { CommitOutcome } from '../src/base/commit-outcome.js';
 import { type Address, address, pageIndex } from '../src/base/ids.js';
 import { seededPrng } from '../src/base/prng.js';
 import { MIB, PAGE_BYTES } from '../src/base/units.js';
@@ -201,6 +202,6 @@ class OurStore {
   }
 
   #commit(): void {
-    if (!this.#engine.commit()) throw new Error('a batch was refused');
+    if (this.#engine.commit() !== CommitOutcome.done) throw new Error('a batch was refused');
   }
 }

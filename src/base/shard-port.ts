@@ -19,6 +19,12 @@ export interface ExportSpec {
 /** Page numbers of an object are unsigned 32-bit integers: 16 TiB of pages. */
 export const EXPORT_BYTES_MAX: number = 2 ** 32 * 4096;
 
+/**
+ * Most swap disks of a guest, those it had in former configs included: each is a pool (R4 leaves the number open; Xen
+ * had 16 pools a client). One guest with a thousand of them is a mistake.
+ */
+export const EXPORTS_PER_GUEST_MAX = 1024;
+
 export interface GuestLimits {
   readonly guest: string;
   /** Most stored bytes of persistent pages; null is no cap. */

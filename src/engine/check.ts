@@ -4,6 +4,7 @@ import { PAGE_BYTES } from '../base/units.js';
 import type { Kernel } from './kernel.js';
 import { DecodeResult } from './kernel-exports.js';
 import { isLost, payloadBytesOf } from './page-entry.js';
+import { readOrZeros } from './read-around.js';
 import { isPageKind, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RecordField, RecordKind } from './record.js';
 import { type RecoveredLog, recoverLog } from './recovery.js';
 import { SegmentReader } from './segment-reader.js';
@@ -68,8 +69,7 @@ function damagedIn(kernel: Kernel, files: SegmentFiles, index: StoreIndex, slot:
   for (const { object, index: page, location, word } of index.pages()) {
     if (index.segments.slotOf(location) !== slot) continue;
     const bytes = RECORD_HEADER_BYTES + payloadBytesOf(word);
-    const read = files.read(slot, index.segments.offsetOf(location), kernel.bytes, record, bytes);
-    kernel.bytes.fill(0, record + read, record + bytes);
+    readOrZeros(files, slot, index.segments.offsetOf(location), kernel.bytes, record, bytes);
     const handle = [object.number, page, index.segments.generationOf(slot)] as const;
     const outcome = kernel.decodePage(record, payloadBytesOf(word), scratch, ...handle);
     if (outcome !== DecodeResult.done) bad.push({ object, index: page, what: isLost(word) ? 'lost' : 'damaged' });

@@ -55,6 +55,7 @@ export class Cleaner {
 
   readonly #mover: Mover;
   readonly #kernel: Kernel;
+  readonly #files: SegmentFiles;
   readonly #index: StoreIndex;
   readonly #segments: SegmentTable;
   readonly #log: LogWriter;
@@ -69,6 +70,7 @@ export class Cleaner {
 
   constructor(kernel: Kernel, files: SegmentFiles, index: StoreIndex, log: LogWriter, mover: Mover) {
     this.#kernel = kernel;
+    this.#files = files;
     this.#index = index;
     this.#segments = index.segments;
     this.#log = log;
@@ -193,8 +195,15 @@ export class Cleaner {
       return false;
     }
     this.#segments.release(victim);
+    if (this.#reader.hasUnreadable) this.#giveBackFreed();
     this.#segments.buryOldTombstones();
     return true;
+  }
+
+  /** Where bytes cannot be read none may be written either: the segment that was freed just now is not used again. */
+  #giveBackFreed(): void {
+    const slot = this.#segments.takeLeaving()!;
+    this.#files.remove(slot, () => this.#segments.gone(slot));
   }
 
   /** What is still live here has a record that cannot be read. That must not turn into "never stored". O(pages). */

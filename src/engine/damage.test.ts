@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TEST_SEGMENT_BYTES, TestEngine } from '../../test/support/test-engine.js';
+import { UnreadableFiles } from '../../test/support/unreadable-files.js';
 import { versionedPage } from '../../test/support/versioned-page.js';
 import { TmemError } from '../base/errors.js';
 import { segmentSlot, type SegmentSlot } from '../base/ids.js';
 import { type Prng, seededPrng } from '../base/prng.js';
-import { MemorySegmentFiles } from '../io/memory-segment-files.js';
 import { isTombstone, RECORD_ALIGNMENT, RECORD_HEADER_BYTES, RecordField } from './record.js';
 import { SEGMENT_HEADER_BYTES } from './segment-header.js';
 
@@ -89,7 +89,7 @@ function damageOnce(arena: Arena, prng: Prng, counts: Counts): void {
 }
 
 function damageAtRunTime(prng: Prng, counts: Counts): void {
-  const files = new MemorySegmentFiles();
+  const files = new UnreadableFiles();
   const store = new TestEngine(files, { segments: SEGMENTS });
   const model: Model = Array.from({ length: PAGES }, () => 0);
   churn(store, model, prng, 150);
@@ -109,7 +109,7 @@ function damageAtRunTime(prng: Prng, counts: Counts): void {
  * After a death the last write must be whole, or the log may as well end before it; and a file of zeros, or without a
  * byte, cannot be told from one that was just being made.
  */
-function isLeft(arena: Arena, files: MemorySegmentFiles): boolean {
+function isLeft(arena: Arena, files: UnreadableFiles): boolean {
   for (const { slot, at } of arena.kept) {
     const file = files.fileOf(segmentSlot(slot));
     if (at >= file.length) return false;
@@ -141,7 +141,7 @@ function verify(store: TestEngine, model: Model, what: string, allowed?: Set<num
   return damaged;
 }
 
-function openUnlessRefused(files: MemorySegmentFiles, counts: Counts): TestEngine | undefined {
+function openUnlessRefused(files: UnreadableFiles, counts: Counts): TestEngine | undefined {
   try {
     return new TestEngine(files, { segments: SEGMENTS });
   } catch (error) {
@@ -154,13 +154,13 @@ function openUnlessRefused(files: MemorySegmentFiles, counts: Counts): TestEngin
 }
 
 /** One thing that a broken machine, or somebody's hand, does to a file. @returns what */
-function damage(files: MemorySegmentFiles, prng: Prng): string {
+function damage(files: UnreadableFiles, prng: Prng): string {
   const all = files.list();
   const { slot, bytes } = all[prng.below(all.length)]!;
   const file = files.fileOf(slot);
   const at = prng.below(4) === 0 ? prng.below(256) : prng.below(bytes);
   const where = `segment ${slot} at ${at}`;
-  switch (prng.below(8)) {
+  switch (prng.below(9)) {
     case 0:
     case 1:
       file[at]! ^= 1 << prng.below(8);
@@ -188,6 +188,9 @@ function damage(files: MemorySegmentFiles, prng: Prng): string {
       file.fill(prng.below(2) * 0xff, start, start + 4096);
       return `a page wiped in segment ${slot} at ${start}`;
     }
+    case 7:
+      files.spoil(slot, at);
+      return `a block that cannot be read in ${where}`;
     default:
       files.resize(slot, at);
       return `segment ${slot} cut to ${at}`;
@@ -195,14 +198,14 @@ function damage(files: MemorySegmentFiles, prng: Prng): string {
 }
 
 /** What the index remembers and the files do not any more: the way back for pages that were flushed. */
-function wipeTombstones(files: MemorySegmentFiles, prng: Prng): string {
+function wipeTombstones(files: UnreadableFiles, prng: Prng): string {
   const all = files.list();
   const { slot } = all[prng.below(all.length)]!;
   wipeTombstonesIn(files, slot);
   return `tombstones wiped in segment ${slot}`;
 }
 
-function wipeTombstonesIn(files: MemorySegmentFiles, slot: SegmentSlot): void {
+function wipeTombstonesIn(files: UnreadableFiles, slot: SegmentSlot): void {
   const file = files.fileOf(slot);
   for (let at = SEGMENT_HEADER_BYTES; at < file.length; at += RECORD_ALIGNMENT) {
     const hasPayload = file[at + RecordField.payloadBytes] !== 0 || file[at + RecordField.payloadBytes + 1] !== 0;
@@ -238,20 +241,20 @@ function killedArena(prng: Prng): Arena {
   return { model, files: after, kept };
 }
 
-function freshArena(prng: Prng): { files: MemorySegmentFiles; store: TestEngine; model: Model } {
-  const files = new MemorySegmentFiles();
+function freshArena(prng: Prng): { files: UnreadableFiles; store: TestEngine; model: Model } {
+  const files = new UnreadableFiles();
   const store = new TestEngine(files, { segments: SEGMENTS });
   const model: Model = Array.from({ length: PAGES }, () => 0);
   churn(store, model, prng, 100 + prng.below(300));
   return { files, store, model };
 }
 
-function copyOf(files: MemorySegmentFiles): Map<number, Uint8Array> {
+function copyOf(files: UnreadableFiles): Map<number, Uint8Array> {
   return new Map(files.list().map(({ slot }) => [slot, files.fileOf(slot).slice()]));
 }
 
-function filesOf(copy: Map<number, Uint8Array>): MemorySegmentFiles {
-  const files = new MemorySegmentFiles();
+function filesOf(copy: Map<number, Uint8Array>): UnreadableFiles {
+  const files = new UnreadableFiles();
   for (const [slot, bytes] of copy) {
     files.create(segmentSlot(slot), bytes.length);
     files.fileOf(segmentSlot(slot)).set(bytes);
@@ -263,7 +266,7 @@ function filesOf(copy: Map<number, Uint8Array>): MemorySegmentFiles {
 function churn(store: TestEngine, model: Model, prng: Prng, operations: number, bad?: Set<number>): void {
   const staged = new Map<number, number>();
   const commit = (): void => {
-    if (store.engine.commit()) {
+    if (store.commit()) {
       for (const [page, version] of staged) {
         model[page] = version;
         bad?.delete(page);
@@ -300,13 +303,13 @@ function churn(store: TestEngine, model: Model, prng: Prng, operations: number, 
 }
 
 test('a page that was flushed does not come back when its damaged tombstone has been cleaned away', () => {
-  const files = new MemorySegmentFiles();
+  const files = new UnreadableFiles();
   const store = new TestEngine(files, { segments: SEGMENTS });
   const raw = (page: number, version: number): boolean => store.store(page, versionedPage(page, 1 + 4 * version));
   // The first segment holds page 0 and others that stay; the flush stands in a later one, with what is overwritten.
   for (let page = 0; page < 9; page++) raw(page, 1);
   store.flush(0);
-  assert.ok(store.engine.commit());
+  assert.ok(store.commit());
   const { segments } = store.engine;
   const withTombstone = files.list().find(({ slot }) => segments.keptBytesOf(slot) % 4128 === 32)!.slot;
   wipeTombstonesIn(files, withTombstone);

@@ -1,28 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FailingFiles } from '../../test/support/failing-files.js';
 import { TEST_SEGMENT_BYTES, TestEngine } from '../../test/support/test-engine.js';
 import { versionedPage } from '../../test/support/versioned-page.js';
+import { CommitOutcome } from '../base/commit-outcome.js';
 import { pageIndex, segmentSlot, type SegmentSlot } from '../base/ids.js';
 import { seededPrng } from '../base/prng.js';
-import { MemorySegmentFiles, NoSpaceError } from '../io/memory-segment-files.js';
+import { MemorySegmentFiles } from '../io/memory-segment-files.js';
 import { RECORD_HEADER_BYTES } from './record.js';
 
 /** A page that does not compress. */
 const raw = (page: number, version = 1): Buffer => versionedPage(page, 4 * version + 1);
-
-/** Files whose next writes fail, having written a part. */
-class FailingFiles extends MemorySegmentFiles {
-  failures = 0;
-
-  override write(slot: SegmentSlot, at: number, from: Uint8Array, offset: number, length: number): void {
-    if (this.failures > 0) {
-      this.failures--;
-      super.write(slot, at, from, offset, length >> 1);
-      throw new NoSpaceError('asked for');
-    }
-    super.write(slot, at, from, offset, length);
-  }
-}
 
 test('what was put is got, of every kind of page, before and after the commit', () => {
   const store = new TestEngine(new MemorySegmentFiles());
@@ -32,7 +20,7 @@ test('what was put is got, of every kind of page, before and after the commit', 
     assert.equal(store.get(9), 'missing');
   };
   check();
-  assert.ok(store.engine.commit());
+  assert.ok(store.commit());
   check();
   assert.equal(store.object.pages, 8);
   assert.equal(store.object.pool.sameFilledPages, 2);
@@ -52,10 +40,39 @@ test('reads inside a batch see the batch, the last operation on a page first', (
   assert.deepEqual([store.get(1), store.get(2), store.has(2)], ['missing', 'missing', false]);
   store.put(2, raw(2, 4));
   isPage(store, 2, raw(2, 4));
-  assert.ok(store.engine.commit());
+  assert.ok(store.commit());
   assert.equal(store.get(1), 'missing');
   isPage(store, 2, raw(2, 4));
   assert.equal(store.object.pages, 1);
+});
+
+test('a commit that fails says whether there was no room or the files failed', () => {
+  const outcomes: readonly [code: string, outcome: CommitOutcome][] = [
+    ['ENOSPC', CommitOutcome.full],
+    ['EDQUOT', CommitOutcome.full],
+    ['EFBIG', CommitOutcome.full],
+    ['ENOMEM', CommitOutcome.full],
+    ['EIO', CommitOutcome.fault],
+    ['EBADF', CommitOutcome.fault],
+    ['EROFS', CommitOutcome.fault],
+  ];
+  for (const [code, outcome] of outcomes) {
+    const files = new FailingFiles();
+    const store = new TestEngine(files);
+    store.put(1, raw(1));
+    files.failures = 1;
+    files.code = code;
+    assert.equal(store.engine.commit(), outcome, code);
+    assert.equal(store.engine.commit(), CommitOutcome.done, 'an empty batch');
+  }
+});
+
+test('a batch that was committed early and failed says why, though its end is done', () => {
+  const files = new FailingFiles();
+  const store = new TestEngine(files, { segments: 12 });
+  files.failures = 1;
+  for (let page = 0; files.failures > 0; page++) assert.ok(store.put(page, raw(page)));
+  assert.equal(store.engine.commit(), CommitOutcome.fault);
 });
 
 test('a commit that fails leaves everything as it was, now and after a restart', () => {
@@ -71,7 +88,7 @@ test('a commit that fails leaves everything as it was, now and after a restart',
     store.flush(3, 2);
     // The batch fails; taking it back does not.
     files.failures = failures;
-    assert.equal(store.engine.commit(), false);
+    assert.equal(store.commit(), false);
     const check = (each: TestEngine): void => {
       for (let page = 0; page < 6; page++) isPage(each, page, raw(page));
       assert.equal(each.get(9), 'missing');
@@ -90,7 +107,7 @@ test('after a commit that failed the next one may succeed, and is all there is',
     store.put(1, raw(1, round));
     store.put(round + 10, raw(round + 10));
     files.failures = round % 2;
-    assert.equal(store.engine.commit(), round % 2 === 0);
+    assert.equal(store.commit(), round % 2 === 0);
   }
   const again = new TestEngine(files);
   isPage(again, 1, raw(1, 18));
@@ -103,7 +120,7 @@ test('files that do not even take the failed batch back end the store, and nothi
   store.store(1, raw(1));
   store.put(1, raw(1, 2));
   files.failures = 2;
-  assert.throws(() => store.engine.commit(), NoSpaceError);
+  assert.throws(() => store.commit(), { code: 'EIO' });
   files.failures = 0;
   isPage(new TestEngine(files), 1, raw(1));
 });
@@ -116,8 +133,29 @@ test('a put that is refused stages nothing: the old page stays', () => {
   assert.equal(store.put(70_000, raw(1), 1000), false);
   assert.equal(store.has(70_000), false);
   assert.ok(store.put(1, versionedPage(1, 8), 0), 'what does not grow needs no room');
-  assert.ok(store.engine.commit());
+  assert.ok(store.commit());
   isPage(store, 1, versionedPage(1, 8));
+});
+
+test('what does not grow is taken though the pool is over its room', () => {
+  const store = new TestEngine(new MemorySegmentFiles());
+  store.store(1, raw(1));
+  store.store(2, raw(2));
+  assert.ok(store.put(1, raw(1, 2), -5000));
+  assert.ok(store.put(1, versionedPage(1, 4), -5000), 'what shrinks');
+  assert.equal(store.put(3, versionedPage(3, 4), -5000), false);
+  assert.ok(store.commit());
+  isPage(store, 1, versionedPage(1, 4));
+});
+
+test('the room of a pool holds though the batch is committed early', () => {
+  for (let most = 5; most < 25; most++) {
+    const store = new TestEngine(new MemorySegmentFiles(), { segments: 16 });
+    let pages = 0;
+    while (store.put(pages, raw(pages), most * 4128 - store.object.pool.storedBytes)) pages++;
+    assert.equal(pages, most);
+    assert.ok(store.commit());
+  }
 });
 
 test('the room of a pool counts what the batch has staged', () => {
@@ -130,7 +168,7 @@ test('the room of a pool counts what the batch has staged', () => {
   assert.ok(store.put(2, raw(2, 2), room), 'an overwrite of a staged page does not grow');
   store.flush(1);
   assert.ok(store.put(3, raw(3), room), 'what the batch flushes is room');
-  assert.ok(store.engine.commit());
+  assert.ok(store.commit());
   assert.equal(store.object.pool.storedBytes, room);
 });
 
@@ -153,7 +191,7 @@ test('memory is given back after a flush and maintenance', () => {
   while (store.store(pages, raw(pages))) pages++;
   const full = files.occupiedBytes;
   store.flush(0, pages - 10);
-  assert.ok(store.engine.commit());
+  assert.ok(store.commit());
   store.settle();
   assert.ok(files.occupiedBytes <= full / 4, `${files.occupiedBytes} of ${full} bytes`);
   assert.equal(files.occupiedBytes, store.engine.occupiedBytes);
@@ -180,10 +218,10 @@ test('cleaning keeps everything: pages, their absence, and the names', () => {
       model.set(page, content);
     }
     if (prng.below(3) > 0) continue;
-    assert.ok(store.engine.commit());
+    assert.ok(store.commit());
     if (prng.below(40) === 0) store.settle();
   }
-  assert.ok(store.engine.commit());
+  assert.ok(store.commit());
   assert.ok(store.engine.writtenBytes > 10 * 12 * TEST_SEGMENT_BYTES, 'segments were used many times over');
   const check = (each: TestEngine): void => {
     for (let page = 0; page < 60; page++) {
@@ -232,7 +270,7 @@ test('a damaged page stays damaged when its segment is cleaned, and after a rest
     assert.equal(again.get(1), 'damaged', 'never "nothing there"');
     isPage(again, 2, raw(2));
     again.flush(1);
-    assert.ok(again.engine.commit());
+    assert.ok(again.commit());
     assert.equal(again.get(1), 'missing');
   }
 });
@@ -264,10 +302,10 @@ test('a flush of nothing writes nothing; a flush of a stored page writes one tom
   const { writtenBytes } = store.engine;
   assert.equal(store.engine.flushPage(store.object, pageIndex(2)), false);
   store.engine.flushRange(store.object, pageIndex(2), 1000);
-  assert.ok(store.engine.commit());
+  assert.ok(store.commit());
   assert.equal(store.engine.writtenBytes, writtenBytes);
   assert.equal(store.engine.flushPage(store.object, pageIndex(1)), true);
-  assert.ok(store.engine.commit());
+  assert.ok(store.commit());
   assert.equal(store.engine.writtenBytes, writtenBytes + RECORD_HEADER_BYTES);
 });
 
@@ -282,7 +320,7 @@ test('a flushed object and a flushed pool are gone after a restart, and others a
   const from = store.kernel.allocate(4096);
   for (const object of [a, b]) assert.ok(engine.put(object, pageIndex(1), from));
   engine.flushObject(a);
-  assert.ok(engine.commit());
+  assert.equal(engine.commit(), CommitOutcome.done);
   assert.deepEqual([a.pages, b.pages, pool.pages], [0, 1, 1]);
   const names = (each: TestEngine): string[] =>
     [...each.engine.pools].map((found) => new TextDecoder().decode(found.name)).toSorted();
@@ -291,7 +329,7 @@ test('a flushed object and a flushed pool are gone after a restart, and others a
   const second = new TestEngine(files);
   const other = [...second.engine.pools].find((found) => new TextDecoder().decode(found.name) === 'other')!;
   second.engine.flushPool(other);
-  assert.ok(second.engine.commit());
+  assert.ok(second.commit());
   const third = new TestEngine(files);
   assert.deepEqual(names(third), ['pool']);
   isPage(third, 1, raw(1));

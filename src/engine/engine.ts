@@ -12,6 +12,7 @@
  * record is damaged, which every get detects and reports.
  */
 import { assert } from '../base/assert.js';
+import { CommitOutcome } from '../base/commit-outcome.js';
 import { type Address, objectNumber, type PageIndex, poolNumber } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { Batch, NOT_STAGED, Op } from './batch.js';
@@ -22,12 +23,13 @@ import { LogWriter, STAGE_BYTES } from './log-writer.js';
 import { ENTRY_LOST, ENTRY_PENDING, payloadBytesOf, storedBytesOf } from './page-entry.js';
 import type { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
+import { readOrZeros } from './read-around.js';
 import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, RecordKind } from './record.js';
 import { RecordWriter } from './record-writer.js';
 import type { RecoveredLog } from './recovery.js';
 import { type SegmentTable } from './segment-table.js';
 import { Space } from './space.js';
-import { INDEX_END, type StoreIndex } from './store-index.js';
+import type { StoreIndex } from './store-index.js';
 import { NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.js';
 
 /** `damaged`: the page was stored, and what is there now is not it. It is counted, and never handed out. */
@@ -54,8 +56,8 @@ export class Engine implements Mover {
   readonly #record: Address;
   /** What the batch would add to the live bytes. */
   #pendingBytes = 0;
-  /** A batch that had to be committed early failed: the commit that its caller waits for fails too. */
-  #earlyFailure = false;
+  /** How the first part of a batch that was committed early and failed did so: the commit its caller waits for does too. */
+  #earlyFailure: CommitOutcome = CommitOutcome.done;
   #nextObject: number;
   #nextPool: number;
 
@@ -110,9 +112,11 @@ export class Engine implements Mover {
 
   /**
    * Stages the page at `from`, in place of the one stored. False: no room, nothing is staged, what is stored stays.
-   * `room` is what the pool may still grow by, in stored bytes.
+   * `room` is what the pool may still grow by, in stored bytes, what it has staged aside; below 0 it may only shrink.
    */
   put(object: StoredObject, index: PageIndex, from: Address, room: number = Infinity): boolean {
+    // An early commit may be about to make what is staged a part of what is stored.
+    const storedMax = object.pool.storedBytes + room;
     this.#beginOperation();
     const to = this.#records.begin(object, 'put');
     if (to === undefined) return false;
@@ -120,7 +124,8 @@ export class Engine implements Mover {
     const payloadBytes = this.#records.page(to, object, index, from);
     const bytes = recordBytes(payloadBytes);
     const growth = bytes - this.#storedBytesOf(object, index, cell);
-    if (growth > room - object.pool.pendingBytes || !this.#space.takes(growth + this.#pendingBytes)) {
+    const isOver = growth > 0 && growth > storedMax - object.pool.storedBytes - object.pool.pendingBytes;
+    if (isOver || !this.#space.takes(growth + this.#pendingBytes)) {
       // A leaf made for nothing goes, unless the batch may have marked another of its pages.
       if (this.#batch.length === 0) object.table.prune(index);
       return false;
@@ -144,9 +149,8 @@ export class Engine implements Mover {
     if (location === 0) return GetOutcome.miss;
     const slot = this.segments.slotOf(location);
     const bytes = RECORD_HEADER_BYTES + payloadBytesOf(word);
-    const read = this.#files.read(slot, this.segments.offsetOf(location), this.#kernel.bytes, this.#record, bytes);
-    // A file cut short from outside: what is missing must not be what the last get left here.
-    if (read < bytes) this.#kernel.bytes.fill(0, this.#record + read, this.#record + bytes);
+    // Cut short from outside, or unreadable: what is missing must not be what the last get left here.
+    readOrZeros(this.#files, slot, this.segments.offsetOf(location), this.#kernel.bytes, this.#record, bytes);
     return this.#decode(object, index, this.#record, this.segments.generationOf(slot), word, to);
   }
 
@@ -202,16 +206,16 @@ export class Engine implements Mover {
   }
 
   /**
-   * Writes the batch, then makes it visible. False: nothing of it happened, and it is gone. After an
+   * Writes the batch, then makes it visible. Unless that is done, nothing of it happened, and it is gone. After an
    * early commit of a batch that outgrew its limits, part of it may have happened.
    *
    * @throws when the arena takes no writes at all; the only way on is to end and start again.
    */
-  commit(): boolean {
-    const written = this.#commitBatch();
-    const whole = written && !this.#earlyFailure;
-    this.#earlyFailure = false;
-    return whole;
+  commit(): CommitOutcome {
+    const outcome = this.#commitBatch();
+    const early = this.#earlyFailure;
+    this.#earlyFailure = CommitOutcome.done;
+    return early === CommitOutcome.done ? outcome : early;
   }
 
   /**
@@ -295,23 +299,24 @@ export class Engine implements Mover {
 
   commitName(object: StoredObject): boolean {
     object.namedIn = 0;
-    return this.#hasBatchRoom() && this.#records.begin(object, 'upkeep') !== undefined && this.#commitBatch();
+    return this.#hasBatchRoom() && this.#records.begin(object, 'upkeep') !== undefined && this.commitUpkeep();
   }
 
   commitUpkeep(): boolean {
-    return this.#commitBatch();
+    return this.#commitBatch() === CommitOutcome.done;
   }
 
   /** Upkeep's batches are as long as it likes: a full one is committed and another begun. */
   #hasBatchRoom(): boolean {
-    return (!this.#batch.isFull && this.#log.hasStaging) || this.#commitBatch();
+    return (!this.#batch.isFull && this.#log.hasStaging) || this.commitUpkeep();
   }
 
   /** Before the first operation of a batch, make the room that a batch may need, while cleaning is still possible. */
   #beginOperation(): void {
     if (this.#batch.length > 0) {
       if (!this.#batch.isFull && this.#log.hasStaging) return;
-      if (!this.#commitBatch()) this.#earlyFailure = true;
+      const outcome = this.#commitBatch();
+      if (this.#earlyFailure === CommitOutcome.done) this.#earlyFailure = outcome;
     }
     this.#space.beforeBatch(this.#cleaner);
   }
@@ -366,20 +371,21 @@ export class Engine implements Mover {
     return GetOutcome.damaged;
   }
 
-  #commitBatch(): boolean {
+  #commitBatch(): CommitOutcome {
     const batch = this.#batch;
-    if (batch.length === 0 && this.#log.stagedBytes === 0) return true;
-    const written = this.#log.commit();
+    if (batch.length === 0 && this.#log.stagedBytes === 0) return CommitOutcome.done;
+    const outcome = this.#log.commit();
+    const written = outcome === CommitOutcome.done;
+    if (!written) this.failedCommits++;
     this.#records.settle(written);
     for (let at = 0; at < batch.length; at++) {
       batch.pools[at]!.pendingBytes = 0;
       if (written) this.#apply(at);
       else this.#unpend(at);
     }
-    if (!written) this.failedCommits++;
     this.#pendingBytes = 0;
     batch.clear();
-    return written;
+    return outcome;
   }
 
   #apply(at: number): void {
@@ -388,16 +394,12 @@ export class Engine implements Mover {
     const index = batch.index[at]!;
     const location = batch.location[at]!;
     const op = batch.op[at]!;
-    if (op === Op.store) {
-      assert(object !== undefined, 'a store has an object');
-      this.#index.store(object, index, location, batch.word[at]!);
-      return;
-    }
+    if (op === Op.store) return this.#index.store(object!, index, location, batch.word[at]!);
     this.segments.addTombstone(this.segments.slotOf(location), RECORD_HEADER_BYTES);
     if (op === Op.flushPage) this.#index.drop(object!, index);
     else if (op === Op.flushRange) this.#index.dropRange(object!, index, index + batch.value[at]!);
-    else if (op === Op.flushObject) this.#index.dropRange(object!, 0, INDEX_END);
-    else for (const each of batch.pools[at]!.objects) this.#index.dropRange(each, 0, INDEX_END);
+    else if (op === Op.flushObject) this.#index.dropObject(object!);
+    else for (const each of batch.pools[at]!.objects) this.#index.dropObject(each);
     if (op === Op.flushPool) this.pools.delete(batch.pools[at]!);
   }
 
@@ -405,8 +407,7 @@ export class Engine implements Mover {
   #unpend(at: number): void {
     const object = this.#batch.objects[at];
     const op = this.#batch.op[at];
-    if (object === undefined) return;
-    if (op !== Op.store && op !== Op.flushPage) return;
+    if (object === undefined || (op !== Op.store && op !== Op.flushPage)) return;
     const index = this.#batch.index[at]!;
     const cell = object.table.find(index);
     if (cell === NO_CELL) return;

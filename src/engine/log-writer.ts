@@ -14,7 +14,7 @@
  * @hot `stage` and `advance` run once per record.
  */
 import { assert } from '../base/assert.js';
-import { systemCode } from '../base/errors.js';
+import { CommitOutcome, outcomeOfFailure } from '../base/commit-outcome.js';
 import { address, type Address, segmentSlot, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { type Census, MARKED_SEGMENTS, takeCensus } from './census.js';
@@ -166,23 +166,23 @@ export class LogWriter {
     return { record: address(span.from + offset - span.fileAt), generation: span.generation };
   }
 
-  /** Writes the batch. False: nothing of it will ever be seen. */
-  commit(): boolean {
-    if (this.#at === this.#staging) return true;
+  /** Writes the batch. Unless that is done, nothing of it will ever be seen. */
+  commit(): CommitOutcome {
+    if (this.#at === this.#staging) return CommitOutcome.done;
     const spans = [...this.#full, this.#currentSpan()];
     try {
       for (const span of spans) this.#write(span);
     } catch (error) {
-      if (systemCode(error) === undefined) throw error;
+      const failure = outcomeOfFailure(error);
       this.#undo(spans);
-      return false;
+      return failure;
     }
     this.#written += this.#at - this.#staging;
     this.#fileAt += this.#at - this.#from;
     this.#fresh = false;
     this.#full = [];
     this.#from = this.#at = this.#staging;
-    return true;
+    return CommitOutcome.done;
   }
 
   /**

@@ -4,6 +4,7 @@ import { KIB, MIB } from '../base/units.js';
 import { Engine } from './engine.js';
 import type { Kernel } from './kernel.js';
 import { RESERVE_SEGMENTS } from './log-writer.js';
+import { SEGMENTS_MAX } from './segment-table.js';
 import { type RecoveredLog, type RecoveryOptions, recoverLog } from './recovery.js';
 
 /** What a batch may stage: 64 pages of a server's turn and half as much again. */
@@ -11,9 +12,6 @@ const BATCH_BYTES_MAX: number = 384 * KIB;
 
 /** The reserve, the open segment, and something to clean. */
 const SEGMENTS_MIN = RESERVE_SEGMENTS + 4;
-
-/** Each segment is a file and holds a descriptor. */
-const SEGMENTS_MAX = 32_768;
 
 /**
  * Size of segments for a new arena: 512 KiB up to a capacity of 16 GiB, 2 MiB at 64 GiB. Small ones give memory back

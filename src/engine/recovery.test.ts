@@ -72,6 +72,13 @@ test('a recovery that is to change nothing changes nothing', () => {
   );
 });
 
+test('an arena never has more than 32,768 files, however small its segments are for the capacity', () => {
+  const files = new MemorySegmentFiles();
+  assert.ok(new TestEngine(files).store(1, raw(1)));
+  const store = new TestEngine(files, { segments: 40_000 });
+  assert.deepEqual([store.engine.segments.filesMax, store.engine.segments.slots], [32_768, 32_768]);
+});
+
 function twoVersions(): { store: TestEngine; files: MemorySegmentFiles; slot: SegmentSlot; at: number } {
   const files = new MemorySegmentFiles();
   const store = new TestEngine(files);

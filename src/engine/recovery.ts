@@ -16,6 +16,7 @@ import { type Census, sameCensus, takeCensus } from './census.js';
 import type { Kernel } from './kernel.js';
 import type { ArenaId } from './log-writer.js';
 import { ENTRY_LOST } from './page-entry.js';
+import { readOrNothing, UNREADABLE } from './read-around.js';
 import { isPageKind, isTombstone, RECORD_HEADER_BYTES, RecordField, RecordKind, sequenceAt } from './record.js';
 import {
   FORMAT_VERSION,
@@ -26,7 +27,7 @@ import {
   writeSegmentHeader,
 } from './segment-header.js';
 import { SegmentReader } from './segment-reader.js';
-import { SegmentTable } from './segment-table.js';
+import { SEGMENTS_MAX, SegmentTable } from './segment-table.js';
 import { INDEX_END, StoreIndex } from './store-index.js';
 import { type StoredObject, StoredPool } from './stored-object.js';
 
@@ -143,7 +144,10 @@ class Recovery {
   #readHeaders(): Found[] {
     const files = this.#files.list();
     const readings = files.map((file) => {
-      const length = this.#files.read(file.slot, 0, this.#kernel.bytes, this.#scratch, SEGMENT_HEADER_BYTES);
+      const { bytes } = this.#kernel;
+      const length = readOrNothing(this.#files, file.slot, 0, bytes, this.#scratch, SEGMENT_HEADER_BYTES);
+      // What cannot be read may be anything: never a file that is free.
+      if (length === UNREADABLE) return { ...file, reading: { what: 'foreign' } as const };
       const reading = readSegmentHeader(this.#kernel, this.#scratch, length);
       if (reading.what === 'header' && reading.broken !== undefined) this.#mend(reading.header, reading.broken);
       return { ...file, reading };
@@ -155,7 +159,8 @@ class Recovery {
     const segmentBytes = first?.what === 'header' ? first.header.segmentBytes : this.#options.segmentBytes;
     if (first?.what === 'header') this.#arena = { low: first.header.arenaLow, high: first.header.arenaHigh };
     this.#kernel.saltGenerations(this.#arena.low, this.#arena.high);
-    const filesMax = Math.floor(this.#options.capacityBytes / segmentBytes);
+    // The size of segments is that of the capacity the arena was made with, which may have grown since.
+    const filesMax = Math.min(SEGMENTS_MAX, Math.floor(this.#options.capacityBytes / segmentBytes));
     const slots = Math.max(filesMax, (files.at(-1)?.slot ?? 0) + 1);
     const segments = new SegmentTable(segmentBytes, filesMax, slots);
     this.#index = new StoreIndex(segments);
@@ -205,8 +210,9 @@ class Recovery {
   #isZero(slot: SegmentSlot, isShort: boolean): boolean {
     const { bytes, view } = this.#kernel;
     for (let at = isShort ? 0 : SEGMENT_HEADER_BYTES; ; at += PAGE_BYTES) {
-      const read = this.#files.read(slot, at, bytes, this.#scratch, PAGE_BYTES);
+      const read = readOrNothing(this.#files, slot, at, bytes, this.#scratch, PAGE_BYTES);
       if (read === 0) return true;
+      if (read === UNREADABLE) return false;
       bytes.fill(0, this.#scratch + read, this.#scratch + PAGE_BYTES);
       const word = view.getUint32(this.#scratch, true) | view.getUint32(this.#scratch + 4, true);
       if (word !== 0 || !this.#kernel.sameFilled(this.#scratch)) return false;
@@ -237,19 +243,19 @@ class Recovery {
     this.#index!.segments.addSealed(slot, generation);
     for (;;) {
       while (reader.next()) {
-        if (mayBeTorn && !this.#payloadHolds() && !reader.goesOn()) return this.#tear(slot, generation);
+        if (mayBeTorn && this.#mayBeTornHere() && !reader.goesOn()) return this.#tear(slot, generation);
         this.#take(slot, generation);
       }
       if (reader.end === 'sealed') return;
       const { offset } = reader;
       // A write is torn once: a good record further on says that this is damage.
-      if (mayBeTorn && !reader.goesOn()) return this.#leaveOpen(slot, generation, offset);
+      if (mayBeTorn && !reader.isUnreadable && !reader.goesOn()) return this.#leaveOpen(slot, generation, offset);
       if (reader.repair()) {
         this.#writeRepaired(slot, offset);
         if (reader.kind === RecordKind.seal) return;
         this.#take(slot, generation);
       } else {
-        this.#report(slot, offset, 'a record cannot be read');
+        this.#report(slot, offset, reader.isUnreadable ? 'its bytes cannot be read' : 'a record cannot be read');
         if (!reader.resynchronise()) return;
         this.#take(slot, generation);
       }
@@ -266,6 +272,11 @@ class Recovery {
   #leaveOpen(slot: SegmentSlot, generation: number, end: number): void {
     this.#open = { slot, generation, end };
     this.#index!.segments.reopen(slot);
+  }
+
+  /** A payload whose bytes cannot be read may be whole: its page is damaged, not what it was before. */
+  #mayBeTornHere(): boolean {
+    return !this.#reader.isUnreadable && !this.#payloadHolds();
   }
 
   #payloadHolds(): boolean {

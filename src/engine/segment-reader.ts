@@ -1,11 +1,12 @@
 /**
  * The records of one segment, one after the other: for cleaning, recovery and checks. The record that `next` found
- * stands in the reader's memory until the following call.
+ * stands in the reader's memory until the following call. Bytes that the files cannot read are no record.
  */
 import { address, type Address, segmentSlot, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { KIB } from '../base/units.js';
 import type { Kernel } from './kernel.js';
+import { BLOCK_BYTES, readAround } from './read-around.js';
 import {
   RECORD_ALIGNMENT,
   RECORD_BYTES_MAX,
@@ -35,6 +36,8 @@ export class SegmentReader {
   readonly #kernel: Kernel;
   readonly #files: SegmentFiles;
   readonly #buffer: Address;
+  /** Blocks of the file that were come by and could not be read. */
+  readonly #bad = new Set<number>();
   #slot = segmentSlot(0);
   #generation = 0;
   /** File offset of the buffer's first byte, bytes in the buffer, and bytes of it already passed. */
@@ -54,9 +57,25 @@ export class SegmentReader {
     this.#generation = generation;
     this.#bufferAt = SEGMENT_HEADER_BYTES;
     this.#filled = this.#passed = 0;
+    this.#bad.clear();
     this.bytes = 0;
     this.offset = SEGMENT_HEADER_BYTES;
     this.end = undefined;
+  }
+
+  /** Whether some bytes of this segment could not be read so far. */
+  get hasUnreadable(): boolean {
+    return this.#bad.size > 0;
+  }
+
+  /** Whether some of the record found last, or of the header that `next` looked for, could not be read. */
+  get isUnreadable(): boolean {
+    if (this.#bad.size === 0) return false;
+    const end = this.offset + Math.max(this.bytes, RECORD_HEADER_BYTES);
+    for (let at = this.offset - (this.offset % BLOCK_BYTES); at < end; at += BLOCK_BYTES) {
+      if (this.#bad.has(at / BLOCK_BYTES)) return true;
+    }
+    return false;
   }
 
   /** Finds the next record; false at the end, which `end` then tells. */
@@ -102,7 +121,7 @@ export class SegmentReader {
    * broken headers passes by chance.
    */
   repair(): boolean {
-    if (!this.#has(RECORD_HEADER_BYTES)) return false;
+    if (!this.#has(RECORD_HEADER_BYTES) || this.isUnreadable) return false;
     const { bytes } = this.#kernel;
     const at = this.#here();
     for (let byte = at; byte < at + RECORD_HEADER_BYTES; byte++) {
@@ -148,7 +167,8 @@ export class SegmentReader {
     this.#bufferAt += this.#passed;
     this.#passed = 0;
     const at = this.#bufferAt + kept;
-    this.#filled = kept + this.#files.read(this.#slot, at, this.#kernel.bytes, this.#buffer + kept, READ_BYTES);
+    const { bytes: memory } = this.#kernel;
+    this.#filled = kept + readAround(this.#files, this.#slot, at, memory, this.#buffer + kept, READ_BYTES, this.#bad);
     return this.#filled >= bytes;
   }
 

@@ -13,6 +13,9 @@ import { unitsOf } from './record.js';
 export const SegmentState = { absent: 0, free: 1, open: 2, sealed: 3, leaving: 4, aside: 5 } as const;
 export type SegmentState = (typeof SegmentState)[keyof typeof SegmentState];
 
+/** Most files of an arena: each holds a descriptor. */
+export const SEGMENTS_MAX = 32_768;
+
 export class SegmentTable {
   readonly segmentBytes: number;
   /** Most files that the capacity allows. */

@@ -17,13 +17,13 @@ for (let seed = 1; seed <= Number(process.env['TMEM_SEEDS'] ?? 3); seed++) {
     const store = new TestEngine(files, { segments: SEGMENTS, segmentBytes: SEGMENT_BYTES });
     const versions: number[] = [];
     const put = (page: number, version: number): boolean => store.put(page, versionedPage(page, 1 + 4 * version));
-    while (put(versions.length, 1) && store.engine.commit()) versions.push(1);
+    while (put(versions.length, 1) && store.commit()) versions.push(1);
     assert.ok(versions.length * 4128 > 0.6 * SEGMENTS * SEGMENT_BYTES, `${versions.length} pages`);
     // Tombstones need room too: some 3 % of the live bytes before they are cleaned away.
     const removed = Math.ceil(versions.length * 0.06);
     versions.length -= removed;
     store.flush(versions.length, removed);
-    assert.ok(store.engine.commit());
+    assert.ok(store.commit());
 
     for (let batch = 0, version = 2; batch < 1500; batch++) {
       for (let operations = 1 + prng.below(60); operations > 0; operations--) {
@@ -37,9 +37,9 @@ for (let seed = 1; seed <= Number(process.env['TMEM_SEEDS'] ?? 3); seed++) {
         versions[page] = version;
       }
       if (prng.below(10) === 0) store.flush(prng.below(versions.length), 1 + prng.below(3));
-      assert.ok(store.engine.commit());
+      assert.ok(store.commit());
       for (const page of versions.keys()) if (!store.has(page)) assert.ok(put(page, versions[page]!));
-      assert.ok(store.engine.commit());
+      assert.ok(store.commit());
       if (prng.below(50) === 0) store.engine.maintain(0.1, true);
       assert.ok(files.occupiedBytes <= SEGMENTS * SEGMENT_BYTES);
     }
@@ -61,7 +61,7 @@ test('where the store catches up behind each batch, the next one writes its own 
     for (let put = 0; put < 40_000; put += batchPages) {
       const before = store.engine.writtenBytes;
       for (let page = 0; page < batchPages; page++) store.put(prng.below(pages), versionedPage(put % 7, 1 + 4 * put));
-      assert.ok(store.engine.commit());
+      assert.ok(store.commit());
       const committed = store.engine.writtenBytes;
       store.engine.catchUp();
       if (put < 20_000) continue;
@@ -88,7 +88,7 @@ test('flushes are never refused, however full the store and however many they ar
         if (prng.below(share) === 0) store.flush(page, 1 + prng.below(3));
         else if (!store.put(page, versionedPage(page, 4 * ++version + 1))) refused++;
       }
-      assert.ok(store.engine.commit());
+      assert.ok(store.commit());
     }
     assert.ok(files.occupiedBytes <= SEGMENTS * SEGMENT_BYTES);
     if (pages > 1600 && share > 6) assert.ok(refused > 0, 'it was full');

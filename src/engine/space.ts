@@ -69,7 +69,10 @@ export class Space {
     return true;
   }
 
-  /** Makes one more free file, if capacity and file system have room. */
+  /**
+   * Makes one more free file, if capacity and file system have room. Whatever the file system answers is "no room",
+   * EMFILE and EIO too: the store goes on with the files it has, and asks again.
+   */
   makeFree(use: StagingUse): boolean {
     if (use === 'put' && this.#fullForBatches > 0) return false;
     const slot = this.#segments.absentSlot();

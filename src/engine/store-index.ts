@@ -101,6 +101,12 @@ export class StoreIndex {
     return [...this.pages()].filter(({ location }) => this.segments.slotOf(location) === slot);
   }
 
+  /** A tombstone of all of the object is written. */
+  dropObject(object: StoredObject): void {
+    this.dropRange(object, 0, INDEX_END);
+    object.isSpent = true;
+  }
+
   #uncount(pool: StoredPool, location: number, word: number): void {
     const bytes = storedBytesOf(word);
     this.segments.addLive(this.segments.slotOf(location), -bytes);

@@ -36,6 +36,8 @@ export class StoredObject {
   pages = 0;
   /** Generation of the newest segment that holds this object's name record; 0 for none. */
   namedIn = 0;
+  /** It was flushed as a whole: its tombstone would take what is put under its number from now on. */
+  isSpent = false;
 
   constructor(number: ObjectNumber, pool: StoredPool, name: Uint8Array, slab: PageSlab) {
     this.number = number;

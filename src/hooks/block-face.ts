@@ -3,9 +3,10 @@
  * alignment, are the server's business only as far as cutting them into pages; part of a page is ours.
  *
  * All calls are synchronous. Nothing that was written, zeroed or discarded may be acknowledged before
- * {@link BlockFace.commit} has returned true. Parts of a page build on what the calls before left, committed or not, so
+ * {@link BlockFace.commit} has said that it is done. Parts of a page build on what the calls before left, committed or not, so
  * that two parts of one page in one batch are both there after it. A damaged page is no hole until it is flushed.
  */
+import type { CommitOutcome } from '../base/commit-outcome.js';
 import type { Address } from '../base/ids.js';
 
 /** `damaged`: stored once, but what came back fails verification, or the record is known to be lost. */
@@ -44,10 +45,10 @@ export interface BlockFace {
   isHole(page: number): boolean;
 
   /**
-   * Makes everything since the last commit durable and visible, all or nothing. False: none of it happened, and each
-   * of its requests is to be answered with "no space".
+   * Makes everything since the last commit durable and visible, all or nothing. Unless that is done, none of it
+   * happened, and each of its requests is to be answered with "no space", or "I/O error" if it was a fault.
    */
-  commit(): boolean;
+  commit(): CommitOutcome;
 
   /** To be called when the replies of what was committed have left: upkeep that no request should wait for. */
   catchUp(): void;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openSmallStore, pageAt, type SmallStore, writeVersion } from '../../test/support/small-store.js';
+import { CommitOutcome } from '../base/commit-outcome.js';
 import { address } from '../base/ids.js';
 import { seededPrng } from '../base/prng.js';
 import { KIB, MIB, PAGE_BYTES } from '../base/units.js';
@@ -24,7 +25,7 @@ test('a page of zeros is data, and costs one small record', () => {
   const { store, disk } = withDisk();
   store.kernel.bytes.fill(0, store.source, store.source + PAGE_BYTES);
   assert.equal(disk.writePage(0, store.source), WriteOutcome.stored);
-  assert.ok(disk.commit());
+  assert.equal(disk.commit(), CommitOutcome.done);
   assert.equal(disk.isHole(0), false);
   assert.equal(disk.readPage(0, store.target), ReadOutcome.data);
   assert.ok(store.engine.liveBytes <= 32);
@@ -65,13 +66,13 @@ test('a full store refuses, keeps everything it has, takes overwrites, and has r
     return disk.writePage(page, store.source);
   };
   let stored = 0;
-  while (write(stored, stored) === WriteOutcome.stored && disk.commit()) stored++;
+  while (write(stored, stored) === WriteOutcome.stored && disk.commit() === CommitOutcome.done) stored++;
   assert.ok(stored > 100, `${stored} pages fit into a MiB`);
   assert.equal(write(stored, stored), WriteOutcome.full);
   assert.ok(disk.isHole(stored));
   for (let page = 0; page < stored; page++) {
     assert.equal(write(page, page + 1000), WriteOutcome.stored);
-    assert.ok(disk.commit());
+    assert.equal(disk.commit(), CommitOutcome.done);
   }
   for (let page = 0; page < stored; page++) {
     assert.equal(disk.readPage(page, store.target), ReadOutcome.data);
@@ -79,7 +80,7 @@ test('a full store refuses, keeps everything it has, takes overwrites, and has r
     assert.equal(pageAt(store.kernel, store.target), pageAt(store.kernel, store.source));
   }
   disk.flushPages(0, 10);
-  assert.ok(disk.commit());
+  assert.equal(disk.commit(), CommitOutcome.done);
   assert.equal(write(stored, stored), WriteOutcome.stored);
   assert.ok(store.engine.occupiedBytes <= 1 * MIB);
 });
@@ -96,7 +97,7 @@ test('a page that fails verification is damaged, whole and in part, and can be w
   assert.equal(disk.writePart(0, 0, 512, store.source), WriteOutcome.damaged);
   assert.equal(disk.zeroPart(0, 0, 512), WriteOutcome.damaged);
   assert.equal(disk.writePage(0, store.source), WriteOutcome.stored);
-  assert.ok(disk.commit());
+  assert.equal(disk.commit(), CommitOutcome.done);
   assert.equal(disk.readPage(0, store.target), ReadOutcome.data);
   assert.ok(store.engine.verifyFailures >= 3);
 });
@@ -132,7 +133,7 @@ test('a disk behaves as an array of bytes, whatever is written, zeroed, flushed 
         bytes.fill(0, at, at + PAGE_BYTES);
         break;
       case 5:
-        assert.ok(disk.commit());
+        assert.equal(disk.commit(), CommitOutcome.done);
         break;
       default: {
         store.kernel.bytes.fill(0, store.target, store.target + PAGE_BYTES);
@@ -141,7 +142,7 @@ test('a disk behaves as an array of bytes, whatever is written, zeroed, flushed 
         assert.equal(Buffer.compare(read, bytes.subarray(at + start, at + start + length)), 0, `step ${step}`);
       }
     }
-    if (step % 20 === 19) assert.ok(disk.commit());
+    if (step % 20 === 19) assert.equal(disk.commit(), CommitOutcome.done);
   }
 });
 

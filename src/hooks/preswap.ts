@@ -6,6 +6,7 @@
  * may drop its copy without writing it again (seen in real guests: pages come in 1.4 times as often as they go out).
  */
 import { assert } from '../base/assert.js';
+import type { CommitOutcome } from '../base/commit-outcome.js';
 import { type Address, pageIndex } from '../base/ids.js';
 import type { PageMemory } from '../base/page-memory.js';
 import { PAGE_BYTES } from '../base/units.js';
@@ -73,7 +74,7 @@ export class Preswap implements BlockFace {
     return !this.#layer.has(pageIndex(page));
   }
 
-  commit(): boolean {
+  commit(): CommitOutcome {
     return this.#layer.commit();
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openSmallStore, pageAt, pageOf, type SmallStore, writeVersion } from '../../test/support/small-store.js';
+import { CommitOutcome } from '../base/commit-outcome.js';
 import { pageIndex } from '../base/ids.js';
 import { PERSISTENT_PRIVATE } from '../tmem/pool-attributes.js';
 import { HostedLayer } from './hosted.js';
@@ -22,9 +23,9 @@ for (const [name, make] of layers) {
     const store = openSmallStore();
     const layer = make(store);
     write(store, layer, 5, 1);
-    assert.ok(layer.commit());
+    assert.equal(layer.commit(), CommitOutcome.done);
     write(store, layer, 5, 2);
-    assert.ok(layer.commit());
+    assert.equal(layer.commit(), CommitOutcome.done);
     for (let read = 0; read < 2; read++) expect(store, layer, 5, 2);
   });
 

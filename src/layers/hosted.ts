@@ -1,4 +1,5 @@
 /** The Xen way: pages are kept by the host's store, in a pool of transcendent memory. One object, number 0, holds them all. */
+import type { CommitOutcome } from '../base/commit-outcome.js';
 import type { Address, PageIndex } from '../base/ids.js';
 import { TmemStatus } from '../tmem/status.js';
 import type { Tmem } from '../tmem/tmem.js';
@@ -38,7 +39,7 @@ export class HostedLayer implements PageLayer {
     return this.pool.endOfRun(OBJECT, first, end);
   }
 
-  commit(): boolean {
+  commit(): CommitOutcome {
     return this.#tmem.commit();
   }
 

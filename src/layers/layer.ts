@@ -1,7 +1,8 @@
 /**
  * What a hook can stand on: numbered pages that somebody keeps. Synchronous; what was changed may be acknowledged
- * after {@link PageLayer.commit} has returned true.
+ * after {@link PageLayer.commit} has said that it is done.
  */
+import type { CommitOutcome } from '../base/commit-outcome.js';
 import type { Address, PageIndex } from '../base/ids.js';
 
 /** `damaged`: it was kept once, and what is there cannot be vouched for. */
@@ -24,7 +25,7 @@ export interface PageLayer {
   endOfRun(first: number, end: number): number;
 
   /** Makes all changes since the last commit durable, or none of them. */
-  commit(): boolean;
+  commit(): CommitOutcome;
 
   /** To be called when what was committed is acknowledged: upkeep that nobody should wait for. */
   catchUp(): void;

@@ -6,12 +6,22 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { systemClock } from '../base/clock.js';
+import { TmemError } from '../base/errors.js';
 import type { Address } from '../base/ids.js';
-import type { ExportSpec, GuestLimits, Recovered, ShardOptions, ShardStatus } from '../base/shard-port.js';
+import {
+  EXPORTS_PER_GUEST_MAX,
+  type ExportSpec,
+  type GuestLimits,
+  type Recovered,
+  type ShardOptions,
+  type ShardStatus,
+} from '../base/shard-port.js';
+import { formatSize } from '../base/size.js';
 import { MIB, PAGE_BYTES } from '../base/units.js';
 import type { Engine } from '../engine/engine.js';
 import { type Kernel, loadKernel } from '../engine/kernel.js';
 import { openEngine, segmentBytesFor } from '../engine/open-engine.js';
+import { SEGMENTS_MAX } from '../engine/segment-table.js';
 import { IDLE_SLACK, LOAD_SLACK } from '../engine/space.js';
 import { Preswap } from '../hooks/preswap.js';
 import { RealSegmentFiles } from '../io/real-segment-files.js';
@@ -85,7 +95,8 @@ class OpenedShard implements Shard {
       arena: { low: randomBytes(4).readUInt32LE(), high: randomBytes(4).readUInt32LE() },
     });
     this.#kernel = kernel;
-    this.#capacityBytes = options.capacityBytes;
+    const { filesMax, segmentBytes } = engine.segments;
+    this.#capacityBytes = Math.min(options.capacityBytes, SEGMENTS_MAX * segmentBytes);
     this.#engine = engine;
     this.#tmem = new Tmem(engine, kernel);
     this.#server = new NbdServer({ memory: kernel });
@@ -99,6 +110,12 @@ class OpenedShard implements Shard {
       droppedRecords: recovered.droppedRecords,
       seconds: (systemClock.nowUs() - startUs) / 1e6,
     };
+    if (this.#capacityBytes < options.capacityBytes) {
+      log(
+        'warn',
+        `the arena was made with segments of ${formatSize(segmentBytes)}, so its ${filesMax} files hold ${formatSize(this.#capacityBytes)} of the capacity of ${formatSize(options.capacityBytes)}: for more, stop its guests and move it away`,
+      );
+    }
     if (recovered.droppedRecords > 0) {
       log(
         'info',
@@ -214,6 +231,11 @@ class OpenedShard implements Shard {
     const client = this.#tmem.client(guest);
     const found = this.#tmem.poolNamed(client, name);
     if (found !== undefined) return found;
-    return client.pools[this.#tmem.createPool(client, name, PERSISTENT_PRIVATE)]!;
+    const pool = client.pools[this.#tmem.createPool(client, name, PERSISTENT_PRIVATE)];
+    if (pool !== undefined) return pool;
+    throw new TmemError(
+      'E_CONFIG',
+      `guest ${guest} has ${EXPORTS_PER_GUEST_MAX} swap disks, the most there can be, those that its former configs named included: there is no room for ${name}`,
+    );
   }
 }

@@ -23,8 +23,18 @@ export class TmemClient {
     return this.pools.reduce((sum, pool) => sum + (pool?.pages ?? 0), 0);
   }
 
-  /** By how much the client may still grow, its staged batch aside. Below 0 where the cap was lowered. */
-  get roomBytes(): number {
-    return this.capBytes === Infinity ? Infinity : this.capBytes - this.storedBytes;
+  /**
+   * By how much this pool of the client may still grow, what it has staged itself aside. Below 0 where the cap was
+   * lowered. What the others have staged counts where they grow; where they shrink, only when it is committed.
+   */
+  roomOf(growing: TmemPool): number {
+    if (this.capBytes === Infinity) return Infinity;
+    let room = this.capBytes;
+    for (const pool of this.pools) {
+      if (pool === undefined) continue;
+      room -= pool.stored.storedBytes;
+      if (pool !== growing) room -= Math.max(0, pool.stored.pendingBytes);
+    }
+    return room;
   }
 }

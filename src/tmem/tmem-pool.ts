@@ -76,10 +76,9 @@ export class TmemPool {
    */
   put(id: ObjectId, index: PageIndex, from: Address): TmemStatus {
     const isPage = this.#tmem.isPage(from);
-    if (isPage && this.#store(id, index, from)) {
-      this.#tmem.stagedPut(this, id, index);
-      return TmemStatus.done;
-    }
+    // Refused ones too: if the batch fails, what they flush is to be flushed again.
+    this.#tmem.stagedPut(this, id, index);
+    if (isPage && this.#store(id, index, from)) return TmemStatus.done;
     const object = this.#objectOf(id);
     if (object === undefined || !this.#engine.flushPage(object, index)) {
       return isPage ? TmemStatus.noMemory : TmemStatus.fault;
@@ -159,10 +158,11 @@ export class TmemPool {
     this.#setObject(id, undefined);
   }
 
-  /** The batch that flushed the object failed: it is there as before. */
-  restore(id: ObjectId, object: StoredObject): void {
-    this.forgetIfEmpty(id);
+  /** The batch that flushed the object failed: it is there as before. @returns what was in its place */
+  restore(id: ObjectId, object: StoredObject): StoredObject | undefined {
+    const inPlace = this.#objectOf(id);
     this.#setObject(id, object);
+    return inPlace;
   }
 
   #store(id: ObjectId, index: PageIndex, from: Address): boolean {
@@ -173,7 +173,7 @@ export class TmemPool {
       this.#setObject(id, object);
       this.#tmem.touched(this, id);
     }
-    if (!this.#engine.put(object, index, from, this.client.roomBytes)) return false;
+    if (!this.#engine.put(object, index, from, this.client.roomOf(this))) return false;
     if (this.stagedPuts++ === 0) this.#tmem.hasStaged(this);
     return true;
   }

@@ -4,8 +4,10 @@
  * Only what preswap needs is here: private persistent pools. A client names a page by a handle (pool, object,
  * index); what it may rely on are the rules R1-R41 of the reference, which the tests of this folder cite.
  */
+import { CommitOutcome } from '../base/commit-outcome.js';
 import type { Address, PageIndex } from '../base/ids.js';
 import type { PageMemory } from '../base/page-memory.js';
+import { EXPORTS_PER_GUEST_MAX } from '../base/shard-port.js';
 import type { Engine } from '../engine/engine.js';
 import type { StoredObject } from '../engine/stored-object.js';
 import { decodePoolName, encodePoolName, type ObjectId } from './names.js';
@@ -13,12 +15,6 @@ import { isSupported } from './pool-attributes.js';
 import { TmemStatus } from './status.js';
 import { TmemClient } from './tmem-client.js';
 import { liesIn, TmemPool } from './tmem-pool.js';
-
-/**
- * Most pools of a client (R4 leaves the number open; Xen had 16). Each swap disk is a pool, and one guest with a
- * thousand of them is a mistake.
- */
-export const POOLS_PER_CLIENT_MAX = 1024;
 
 export class Tmem {
   readonly clients: Map<string, TmemClient> = new Map();
@@ -57,7 +53,7 @@ export class Tmem {
   createPool(client: TmemClient, name: string, flags: number): number {
     if (!isSupported(flags)) return TmemStatus.notPermitted;
     const id = lowestFreeId(client);
-    if (id >= POOLS_PER_CLIENT_MAX) return TmemStatus.notPermitted;
+    if (id >= EXPORTS_PER_GUEST_MAX) return TmemStatus.notPermitted;
     const stored = this.#engine.createPool(encodePoolName({ client: client.name, pool: name }));
     client.pools[id] = new TmemPool(this, this.#engine, client, id, name, stored);
     return id;
@@ -74,7 +70,7 @@ export class Tmem {
     this.commit();
     if (pool.pages > 0) {
       this.#engine.flushPool(pool.stored);
-      if (!this.#engine.commit()) return TmemStatus.noSpace;
+      if (this.#engine.commit() !== CommitOutcome.done) return TmemStatus.noSpace;
     }
     for (const object of pool.stored.objects) this.#engine.forgetObject(object);
     this.#engine.pools.delete(pool.stored);
@@ -110,27 +106,23 @@ export class Tmem {
   }
 
   /**
-   * Makes the staged verbs durable. False: no put of them happened, each counts as refused, and what `put` was to
-   * overwrite is flushed (R15), while `replace` has left everything as it was.
+   * Makes the staged verbs durable. Unless that is done, no put of them happened, each counts as refused, and what
+   * `put` was to overwrite is flushed (R15), while `replace` has left everything as it was.
    *
    * @throws when the arena takes no writes at all
    */
-  commit(): boolean {
-    const done = this.#engine.commit();
+  commit(): CommitOutcome {
+    const outcome = this.#engine.commit();
+    const done = outcome === CommitOutcome.done;
     for (const pool of this.#staged) {
       if (done) pool.statistics.putsDone += pool.stagedPuts;
       pool.stagedPuts = 0;
     }
-    if (!done) {
-      for (const { pool, id, object } of this.#retired) pool.restore(id, object);
-      // What the failed puts were to replace must not be read again. Their batch is over, so this is a new one.
-      const puts = [...this.#puts];
-      if (puts.length > 0) this.#flushBehind(puts);
-    }
-    for (const { pool, id } of this.#touched) pool.forgetIfEmpty(id);
     if (done) for (const { object } of this.#retired) this.#engine.forgetObject(object);
+    else this.#undo();
+    for (const { pool, id } of this.#touched) pool.forgetIfEmpty(id);
     this.#staged.length = this.#touched.length = this.#retired.length = this.#puts.length = 0;
-    return done;
+    return outcome;
   }
 
   /** See {@link Engine.catchUp}. */
@@ -161,9 +153,32 @@ export class Tmem {
     this.#puts.push({ pool, id, index });
   }
 
-  #flushBehind(puts: readonly { pool: TmemPool; id: ObjectId; index: PageIndex }[]): void {
-    for (const { pool, id, index } of puts) pool.flushPage(id, index);
-    if (!this.#engine.commit()) throw new Error('the arena takes no writes: a refused put leaves old data behind');
+  /** The batch failed, but for what of it was committed early. What it has to leave flushed is a batch of its own. */
+  #undo(): void {
+    const gone = this.#restoreRetired();
+    for (const object of gone) this.#engine.flushObject(object);
+    // What the failed puts were to replace must not be read again.
+    for (const { pool, id, index } of this.#puts) pool.flushPage(id, index);
+    if (this.#engine.commit() !== CommitOutcome.done)
+      throw new Error('the arena takes no writes: a refused put leaves old data behind');
+    for (const object of gone) this.#engine.forgetObject(object);
+  }
+
+  /**
+   * The last one first, so that of several objects that had one id the oldest stays. One whose flush was committed
+   * early is gone: its number is spent.
+   *
+   * @returns objects that were in the place of others
+   */
+  #restoreRetired(): StoredObject[] {
+    const gone: StoredObject[] = [];
+    for (const { pool, id, object } of this.#retired.toReversed()) {
+      const inPlace = object.isSpent ? object : pool.restore(id, object);
+      if (inPlace === undefined) continue;
+      if (inPlace.pages > 0) gone.push(inPlace);
+      else this.#engine.forgetObject(inPlace);
+    }
+    return gone;
   }
 }
 

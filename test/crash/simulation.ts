@@ -9,6 +9,7 @@
  */
 import { strict as assert } from 'node:assert';
 import { AssertionError } from '../../src/base/assert.js';
+import { CommitOutcome } from '../../src/base/commit-outcome.js';
 import { systemCode } from '../../src/base/errors.js';
 import { address, type Address, pageIndex } from '../../src/base/ids.js';
 import { type Prng, seededPrng } from '../../src/base/prng.js';
@@ -205,7 +206,7 @@ class Simulation {
   }
 
   #commit(store: Store): boolean {
-    if (!store.engine.commit()) {
+    if (store.engine.commit() !== CommitOutcome.done) {
       this.#counts.refusedBatches++;
       this.#staged.clear();
       return false;

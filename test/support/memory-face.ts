@@ -2,6 +2,7 @@
  * A block face over plain memory that does what its contract says and, when told to, fails as a store can: full,
  * damaged, a commit that comes to nothing. Scribbles over the slack after a page, as codecs do.
  */
+import { CommitOutcome } from '../../src/base/commit-outcome.js';
 import type { Address } from '../../src/base/ids.js';
 import type { PageMemory } from '../../src/base/page-memory.js';
 import { PAGE_BYTES } from '../../src/base/units.js';
@@ -18,6 +19,8 @@ export class MemoryFace implements BlockFace {
   readonly damaged: Set<number> = new Set<number>();
   /** So many commits that have something to make durable will come to nothing. */
   failingCommits = 0;
+  /** In what way. */
+  failure: CommitOutcome = CommitOutcome.full;
   commits = 0;
 
   readonly #memory: Uint8Array;
@@ -92,7 +95,7 @@ export class MemoryFace implements BlockFace {
     return this.#present[page] === 0 && !this.damaged.has(page);
   }
 
-  commit(): boolean {
+  commit(): CommitOutcome {
     this.commits++;
     const failed = this.failingCommits > 0;
     if (failed) {
@@ -103,7 +106,7 @@ export class MemoryFace implements BlockFace {
       }
     }
     this.#undo = [];
-    return !failed;
+    return failed ? this.failure : CommitOutcome.done;
   }
 
   catchUp(): void {}

@@ -1,4 +1,5 @@
 /** An engine on files in memory with one object to put pages in, for tests of the engine's own sentences. */
+import { CommitOutcome } from '../../src/base/commit-outcome.js';
 import { type PageIndex, pageIndex, type Address } from '../../src/base/ids.js';
 import type { SegmentFiles } from '../../src/base/segment-files.js';
 import { KIB, PAGE_BYTES } from '../../src/base/units.js';
@@ -51,9 +52,14 @@ export class TestEngine {
     return this.engine.put(this.object, pageIndex(index), this.#page, room);
   }
 
+  /** @returns whether it was done */
+  commit(): boolean {
+    return this.engine.commit() === CommitOutcome.done;
+  }
+
   /** Puts and commits. */
   store(index: number, page: Uint8Array): boolean {
-    return this.put(index, page) && this.engine.commit();
+    return this.put(index, page) && this.commit();
   }
 
   flush(index: PageIndex | number, count = 1): void {

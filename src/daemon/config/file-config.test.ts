@@ -3,6 +3,16 @@ import { test } from 'node:test';
 import { TmemError } from '../../base/errors.js';
 import { type FileConfig, parseConfig } from './file-config.js';
 
+test('the swap disk that is one too many for its guest is refused, with its line', () => {
+  const disks = (count: number): string =>
+    Array.from({ length: count }, (_, n) => `[guest.vm1.swap.s${n}]\nsize = "1MiB"\n`).join('');
+  assert.equal(parseConfig(disks(1024), 'f').guests[0]!.swaps.length, 1024);
+  assert.throws(() => parseConfig(disks(1025), 'f'), {
+    code: 'E_CONFIG',
+    message: 'f line 2049: guest vm1 has over 1024 swap disks: take some out',
+  });
+});
+
 test('a config says what it says, and leaves the rest undefined', () => {
   const config = parseConfig(
     `

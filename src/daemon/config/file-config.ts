@@ -11,7 +11,7 @@ import * as v from 'valibot';
 import { TmemError } from '../../base/errors.js';
 import { EXPORT_NAME, EXPORT_NAME_RULE, GUEST_NAME, GUEST_NAME_RULE } from '../../base/names.js';
 import { capacityProblem } from '../../base/capacity.js';
-import { EXPORT_BYTES_MAX, type LogLevel } from '../../base/shard-port.js';
+import { EXPORT_BYTES_MAX, EXPORTS_PER_GUEST_MAX, type LogLevel } from '../../base/shard-port.js';
 import { formatSize, parseSize } from '../../base/size.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import { type HttpAddress, parseHttpAddress } from './http-address.js';
@@ -53,6 +53,11 @@ export function parseConfig(text: string, file: string): FileConfig {
   }
   const said = outcome.output;
   for (const { path, key } of notAvailable(said)) fail(path, `"${key}" is not available in this version: take it out`);
+  for (const [name, { swap = {} }] of Object.entries(said.guest ?? {})) {
+    const tooMany = Object.keys(swap)[EXPORTS_PER_GUEST_MAX];
+    if (tooMany === undefined) continue;
+    fail(['guest', name, 'swap', tooMany], `guest ${name} has over ${EXPORTS_PER_GUEST_MAX} swap disks: take some out`);
+  }
   return {
     capacityBytes: said.capacity,
     arena: said.arena,

@@ -29,7 +29,12 @@ export class ModelPool {
   }
 
   flushObject(object: bigint): void {
-    for (const each of this.#pages.keys()) if (each.startsWith(`${object}:`)) this.#pages.delete(each);
+    for (const index of this.indexesOf(object)) this.flushPage(object, index);
+  }
+
+  indexesOf(object: bigint): number[] {
+    const ofObject = [...this.#pages.keys()].filter((each) => each.startsWith(`${object}:`));
+    return ofObject.map((each) => Number(each.split(':')[1]));
   }
 
   get pages(): number {
@@ -38,12 +43,6 @@ export class ModelPool {
 
   get objects(): number {
     return new Set([...this.#pages.keys()].map((each) => each.split(':')[0])).size;
-  }
-
-  copy(): ModelPool {
-    const copied = new ModelPool();
-    for (const [each, version] of this.#pages) copied.#pages.set(each, version);
-    return copied;
   }
 }
 

@@ -97,13 +97,14 @@ export class Replies {
 
 /** Words for errors, ready to be copied. */
 export const ErrorText: Readonly<
-  Record<'perm' | 'invalid' | 'tooLong' | 'pastEnd' | 'full' | 'damaged' | 'shutdown', Uint8Array>
+  Record<'perm' | 'invalid' | 'tooLong' | 'pastEnd' | 'full' | 'fault' | 'damaged' | 'shutdown', Uint8Array>
 > = {
   perm: encoded('export is read-only'),
   invalid: encoded('command, flag or range not valid for this export'),
   tooLong: encoded('longer than the export takes at once'),
   pastEnd: encoded('past the end of the export'),
   full: encoded('store is full'),
+  fault: encoded('store cannot be written'),
   damaged: encoded('page is damaged'),
   shutdown: encoded('server is shutting down'),
 };

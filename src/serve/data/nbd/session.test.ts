@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NbdClient, type NbdReplyError, requestMessage } from '../../../../test/support/nbd-client.js';
 import { type NbdFixture, nbdFixture, patterned } from '../../../../test/support/nbd-fixture.js';
+import { CommitOutcome } from '../../../base/commit-outcome.js';
 import { KIB, MIB, PAGE_BYTES } from '../../../base/units.js';
 import { ExtentFlag } from '../../../wire/nbd/meta-context.js';
 import { ChunkType } from '../../../wire/nbd/reply.js';
@@ -108,6 +109,19 @@ for (const transport of ['onread', 'stream'] satisfies TransportKind[]) {
       const wire = await replies;
       for (let n = 0; n < 3; n++) assert.equal(wire.readUInt32BE(n * 16 + 4), NbdError.noSpace);
       assert.ok((await (await connect()).read(0, PAGE_BYTES)).equals(patterned(PAGE_BYTES)));
+    }));
+
+  test(`${transport}: a commit that fails for another reason than room turns them into EIO`, () =>
+    withFixture({ transport }, async ({ connect, face }) => {
+      const client = await connect();
+      face.failure = CommitOutcome.fault;
+      face.failingCommits = 1;
+      await rejects(client.write(0, patterned(PAGE_BYTES)), NbdError.io);
+      face.failingCommits = 1;
+      await rejects(client.write(0, patterned(4 * MIB)), NbdError.io);
+      face.failingCommits = 1;
+      await rejects(client.trim(0, 64 * MIB), NbdError.io);
+      await client.write(0, patterned(PAGE_BYTES));
     }));
 
   test(`${transport}: a read behind a write whose commit fails gives what is stored, and later promises are kept`, () =>

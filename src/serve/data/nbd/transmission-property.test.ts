@@ -9,6 +9,7 @@ import { heapPageMemory } from '../../../../test/support/heap-page-memory.js';
 import { MemoryFace } from '../../../../test/support/memory-face.js';
 import { requestMessage } from '../../../../test/support/nbd-client.js';
 import { openSmallStore } from '../../../../test/support/small-store.js';
+import { CommitOutcome } from '../../../base/commit-outcome.js';
 import { PAGE_BYTES } from '../../../base/units.js';
 import { Preswap } from '../../../hooks/preswap.js';
 import { HostedLayer } from '../../../layers/hosted.js';
@@ -84,7 +85,7 @@ test('the same over the store itself, whose batch knows of pages and not of runs
   fc.assert(
     fc.property(conversation, ({ structured, readOnly, requests, turns, cuts }) => {
       face.flushPages(0, PAGES);
-      assert.ok(face.commit());
+      assert.equal(face.commit(), CommitOutcome.done);
       const rules = { exportBytes: END, readOnly, structuredReplies: structured, hasMetaContext: structured };
       const transmission = new Transmission(buffers, face, rules, newCounters());
       answersAsTheModel(transmission, buffers, new Model(rules, null, null), requests, turns, cuts);

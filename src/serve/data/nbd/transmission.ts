@@ -12,6 +12,7 @@
  *
  * @hot One call per turn, one round of its loop per request: no allocation, no closure, no promise.
  */
+import { CommitOutcome } from '../../../base/commit-outcome.js';
 import { type BlockFace } from '../../../hooks/block-face.js';
 import { Command, judgeRequest, NbdError, type NbdRequest } from '../../../wire/nbd/request.js';
 import { readRequest, ReadResult, REQUEST_HEADER_BYTES, type RequestRules } from '../../../wire/nbd/request.js';
@@ -183,14 +184,16 @@ export class Transmission {
     if (!this.#dirty) return;
     this.#dirty = false;
     this.committed = true;
-    if (this.#face.commit()) this.replies.keepPromises();
-    else this.#takeBack();
+    const outcome = this.#face.commit();
+    if (outcome === CommitOutcome.done) this.replies.keepPromises();
+    else if (outcome === CommitOutcome.full) this.#takeBack(NbdError.noSpace, ErrorText.full);
+    else this.#takeBack(NbdError.io, ErrorText.fault);
   }
 
   /** Nothing of the batch was stored, and what is still under way cannot succeed either. */
-  #takeBack(): void {
-    this.replies.failPromises(NbdError.noSpace);
-    if (this.#writing.active) this.#writing.fail(NbdError.noSpace, ErrorText.full);
-    if (this.#zeroing.active) this.#zeroing.fail(NbdError.noSpace, ErrorText.full);
+  #takeBack(error: NbdError, text: Uint8Array): void {
+    this.replies.failPromises(error);
+    if (this.#writing.active) this.#writing.fail(error, text);
+    if (this.#zeroing.active) this.#zeroing.fail(error, text);
   }
 }
