@@ -124,7 +124,7 @@ test('a capacity over the whole file system, or no room for the reserve, is refu
   fillTo(1);
   const none = await serve('48MiB').ended;
   assert.equal(none.plain.length, 1, none.stderr);
-  assert.match(none.plain[0]!, /^tmem: E_ARENA_FULL: the arena cannot grow by the 2 MiB it keeps in reserve/);
+  assert.match(none.plain[0]!, /^tmem: E_ARENA_FULL: the arena cannot grow by the 1 MiB it keeps in reserve/);
   assert.deepEqual([over.code, none.code], [1, 1]);
 });
 
