@@ -28,6 +28,7 @@ test('libvirt is told the same', () => {
     "<reconnect delay='60'/>",
     '<serial>swap0</serial>',
     'swapon -d',
+    'libvirt 9.0 and older know no reconnect here',
   ])
     assert.ok(libvirt.includes(part), part);
 });

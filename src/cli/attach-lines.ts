@@ -49,7 +49,9 @@ export function attachLines(disk: StatusExport): AttachLines {
     ].join('\n'),
     libvirt: [
       xml,
-      '<!-- In the guest, as root, each time it starts:',
+      '<!-- libvirt 9.0 and older know no reconnect here: give the guest the lines for QEMU instead, or swapoff before',
+      'the daemon stops.',
+      'In the guest, as root, each time it starts:',
       ...inGuest.map((line) => `  ${line}`),
       'A guest paused by an I/O error goes on with "virsh resume" once the daemon accepts again. -->',
       '',
@@ -89,7 +91,7 @@ function qemuArgs(disk: StatusExport): string[] {
   ];
 }
 
-/** libvirt has no open-timeout: start the daemon before the guest. */
+/** libvirt has no open-timeout: start the daemon before the guest. The schema of 9.0 refuses `reconnect`, and takes the rest. */
 function libvirtXml(disk: StatusExport): string {
   return [
     "<disk type='network' device='disk'>",
