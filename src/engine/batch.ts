@@ -3,16 +3,19 @@
  *
  * @hot One row an operation, in arrays that are allocated once.
  */
+import { RecordKind, movedTombstoneBytes } from './record.js';
 import type { StoredObject, StoredPool } from './stored-object.js';
 
 export const Op = {
   /** The page's record is at `location`, with this entry word. */
   store: 0,
   flushPage: 1,
+  /** A tombstone that cleaning moves: it flushes nothing that is not flushed already. */
+  moveTombstone: 2,
   /** Pages `[index, index + count)`. */
-  flushRange: 2,
-  flushObject: 3,
-  flushPool: 4,
+  flushRange: 3,
+  flushObject: 4,
+  flushPool: 5,
 } as const;
 export type Op = (typeof Op)[keyof typeof Op];
 
@@ -26,7 +29,7 @@ export class Batch {
   length = 0;
   readonly op: Uint8Array = new Uint8Array(BATCH_OPS_MAX);
   readonly index: Uint32Array = new Uint32Array(BATCH_OPS_MAX);
-  /** Of a store: the record's location. Of a range: the number of pages. */
+  /** Of a range: the number of pages. Of a tombstone that moves: its record's bytes. */
   readonly value: Float64Array = new Float64Array(BATCH_OPS_MAX);
   readonly word: Uint32Array = new Uint32Array(BATCH_OPS_MAX);
   /** Where the operation's own record is, for the segment's sums. */
@@ -43,7 +46,7 @@ export class Batch {
   add(
     op: Op,
     object: StoredObject | undefined,
-    pool: StoredPool,
+    pool: StoredPool | undefined,
     index: number,
     value: number,
     word: number,
@@ -68,6 +71,8 @@ export class Batch {
         case Op.flushPage:
           if (this.objects[at] === object && this.index[at] === index) return at;
           break;
+        case Op.moveTombstone:
+          break;
         case Op.flushRange: {
           const first = this.index[at]!;
           if (this.objects[at] === object && index >= first && index < first + this.value[at]!) return at;
@@ -81,6 +86,23 @@ export class Batch {
       }
     }
     return NOT_STAGED;
+  }
+
+  /** Of an operation that is no store: what its tombstone takes, once it has moved. */
+  tombstoneBytesOf(at: number): number {
+    const op = this.op[at]!;
+    if (op === Op.moveTombstone) return this.value[at]!;
+    return movedTombstoneBytes(op === Op.flushRange ? RecordKind.flushRange : RecordKind.flushPage);
+  }
+
+  /** Whether there is an operation on a page in `[first, end)` of the object, or on all of it. O(length). */
+  touches(object: StoredObject, first: number, end: number): boolean {
+    for (let at = 0; at < this.length; at++) {
+      if (this.op[at]! > Op.flushPage) {
+        if (this.op[at] !== Op.moveTombstone && this.pools[at] === object.pool) return true;
+      } else if (this.objects[at] === object && this.index[at]! >= first && this.index[at]! < end) return true;
+    }
+    return false;
   }
 
   clear(): void {

@@ -4,19 +4,28 @@
  * The victim is the segment with the least to move; but once tombstones pass 3 % of the arena, the oldest, because
  * tombstones only die when nothing older than they is left.
  *
- * A tombstone moves only for what it still has to cover. Pages of its range that are stored now have newer records,
- * which cover the old ones themselves, and must not be flushed by a tombstone that comes behind them in the log.
+ * A tombstone that moves stands behind records that were written since, which it must not flush. One page's moves only
+ * where the page is not stored now; a newer record covers the old ones itself. A range moves as it is, and says as of
+ * when it holds: of its pages it covers those alone whose records are in segments opened before its own was.
  *
  * A victim may have been damaged since it was written. A page that cannot be read there is marked as lost; but where a
  * tombstone is missing, nobody knows what it covered: that segment stays as it is, and the next recovery refuses it.
  */
 import { systemCode } from '../base/errors.js';
-import { type Address, type PageIndex, pageIndex, type SegmentSlot } from '../base/ids.js';
+import { type Address, address, type PageIndex, pageIndex, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { KIB } from '../base/units.js';
 import type { Kernel } from './kernel.js';
 import { type LogWriter, STAGE_BYTES } from './log-writer.js';
-import { isPageKind, isTombstone, RecordField, RecordKind } from './record.js';
+import {
+  asOfAt,
+  isPageKind,
+  isTombstone,
+  RECORD_HEADER_BYTES,
+  RecordField,
+  RecordKind,
+  movedTombstoneBytes,
+} from './record.js';
 import { SegmentReader } from './segment-reader.js';
 import type { SegmentTable } from './segment-table.js';
 import type { StoreIndex } from './store-index.js';
@@ -41,7 +50,10 @@ export interface Mover {
   relocate(object: StoredObject, index: PageIndex, from: Address): boolean;
   /** "This page is lost", in place of a record that cannot be read any more. */
   markLost(object: StoredObject, index: PageIndex): boolean;
-  relocateTombstone(kind: number, object: number, index: number, count: number): boolean;
+  /** A tombstone of one page, an object or a pool. */
+  relocateTombstone(kind: number, object: number, index: number): boolean;
+  /** One of a range, as far as segments opened before `asOf` hold it. */
+  relocateRange(object: number, first: number, count: number, asOf: number): boolean;
   /** The object's name once more, behind all that was committed. */
   commitName(object: StoredObject): boolean;
   commitUpkeep(): boolean;
@@ -61,7 +73,8 @@ export class Cleaner {
   readonly #log: LogWriter;
   readonly #reader: SegmentReader;
   #victim: SegmentSlot | undefined;
-  #victimHasOlder = false;
+  /** Generation of the oldest segment that had records when the victim was chosen. */
+  #oldest = 0;
   /** Of the victim: whether something in it could not be read, and bytes of tombstones that could. */
   #victimDamaged = false;
   #tombstonesSeen = 0;
@@ -89,16 +102,17 @@ export class Cleaner {
     const victim = this.#victim!;
     const written = this.#log.writtenBytes;
     const from = this.#reader.offset;
-    const ended = this.#segments.keptBytesOf(victim) === 0 || this.#passSome(victim, bytes);
-    if (ended === 'stuck' || !this.#mover.commitUpkeep()) {
-      this.#victim = undefined;
-      return false;
-    }
-    const passed = (ended ? this.#segments.segmentBytes : this.#reader.offset) - from;
+    let ended = this.#segments.keptBytesOf(victim) === 0 || this.#passSome(victim, bytes);
+    // What was staged before it got stuck is good as well, and must not stay behind.
+    if (!this.#mover.commitUpkeep()) ended = 'stuck';
+    if (ended === true && !this.#finish(victim)) ended = 'stuck';
+    const passed = (ended === true ? this.#segments.segmentBytes : this.#reader.offset) - from;
     const moved = this.#log.writtenBytes - written;
     this.movedBytes += moved;
+    if (ended !== false) this.#victim = undefined;
+    if (ended === 'stuck') return false;
     this.reclaimedBytes += Math.max(0, passed - moved);
-    return ended ? this.#finish(victim) : true;
+    return true;
   }
 
   /** Of the victim; 0 where there is none. */
@@ -115,7 +129,7 @@ export class Cleaner {
       this.#segments.cheapest(Math.max(segmentBytes * GAIN_SHARE_MIN, GAIN_BYTES_MIN));
     if (victim === undefined) return false;
     this.#victim = victim;
-    this.#victimHasOlder = this.#segments.hasOlder(victim);
+    this.#oldest = this.#segments.oldestGeneration();
     this.#victimDamaged = false;
     this.#tombstonesSeen = 0;
     this.#movedLast = undefined;
@@ -143,7 +157,7 @@ export class Cleaner {
   }
 
   #keep(victim: SegmentSlot): boolean {
-    const { record, kind, offset, bytes } = this.#reader;
+    const { record, kind, offset } = this.#reader;
     const { view } = this.#kernel;
     const number = view.getUint32(record + RecordField.object, true);
     const index = view.getUint32(record + RecordField.index, true);
@@ -154,30 +168,32 @@ export class Cleaner {
       return this.#mover.relocate(object, pageIndex(index), record);
     }
     if (!isTombstone(kind)) return true;
-    this.#tombstonesSeen += bytes;
-    if (!this.#victimHasOlder) return true;
-    if (kind === RecordKind.flushPage) return this.#keepRange(kind, number, index, 1);
-    if (kind === RecordKind.flushRange) {
-      return this.#keepRange(kind, number, index, view.getUint32(record + RecordField.hash, true));
-    }
-    return this.#mover.relocateTombstone(kind, number, index, 0);
+    return this.#keepTombstone(kind, number, index, this.#segments.generationOf(victim));
   }
 
-  /** Keeps the tombstone for the pages of its range that are not stored now. */
-  #keepRange(kind: number, number: number, first: number, count: number): boolean {
-    const object = this.#index.objects.get(number);
-    const end = first + count;
-    if (object === undefined) return this.#mover.relocateTombstone(kind, number, first, count);
-    for (let index = object.table.nextAbsent(first, end); index < end;) {
-      const present = object.table.nextPresent(index, end);
-      if (!this.#mover.relocateTombstone(kind, number, index, present - index)) return false;
-      index = object.table.nextAbsent(present, end);
+  /** Unless nothing is left that it covers: nothing older than its own segment has records. */
+  #keepTombstone(kind: number, number: number, index: number, generation: number): boolean {
+    const { record, payloadBytes } = this.#reader;
+    const { view } = this.#kernel;
+    if (kind === RecordKind.flushRangeAsOf) {
+      if (this.#kernel.xxh3(address(record + RECORD_HEADER_BYTES), payloadBytes, 0) !== hashLowAt(view, record)) {
+        this.#victimDamaged = true;
+        return true;
+      }
+      this.#tombstonesSeen += movedTombstoneBytes(kind);
+      const { count, asOf } = asOfAt(view, record);
+      return this.#oldest >= asOf || this.#mover.relocateRange(number, index, count, asOf);
     }
-    return true;
+    this.#tombstonesSeen += movedTombstoneBytes(kind);
+    if (this.#oldest >= generation) return true;
+    if (kind === RecordKind.flushRange) {
+      return this.#mover.relocateRange(number, index, hashLowAt(view, record), generation);
+    }
+    if (kind === RecordKind.flushPage && this.#index.isStored(this.#index.objects.get(number), index)) return true;
+    return this.#mover.relocateTombstone(kind, number, index);
   }
 
   #finish(victim: SegmentSlot): boolean {
-    this.#victim = undefined;
     // Without this tombstone an older copy of a page that was flushed would be its newest record.
     if (this.#victimDamaged && this.#tombstonesSeen < this.#segments.tombstoneBytesOf(victim)) {
       this.#segments.setAside(victim);
@@ -208,9 +224,12 @@ export class Cleaner {
 
   /** What is still live here has a record that cannot be read. That must not turn into "never stored". O(pages). */
   #markLost(victim: SegmentSlot): boolean {
-    for (const { object, index } of this.#index.pagesIn(victim)) {
-      if (!this.#mover.markLost(object, index)) return false;
-    }
-    return this.#mover.commitUpkeep();
+    const marked = this.#index.pagesIn(victim).every(({ object, index }) => this.#mover.markLost(object, index));
+    return this.#mover.commitUpkeep() && marked;
   }
+}
+
+/** The count of a range, or half of a payload's hash. */
+function hashLowAt(view: DataView, record: Address): number {
+  return view.getUint32(record + RecordField.hash, true);
 }

@@ -24,7 +24,7 @@ import { ENTRY_LOST, ENTRY_PENDING, payloadBytesOf, storedBytesOf } from './page
 import type { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
 import { readOrZeros } from './read-around.js';
-import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, RecordKind } from './record.js';
+import { RANGE_AS_OF_BYTES, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, RecordKind } from './record.js';
 import { RecordWriter } from './record-writer.js';
 import type { RecoveredLog } from './recovery.js';
 import { type SegmentTable } from './segment-table.js';
@@ -158,14 +158,12 @@ export class Engine implements Mover {
     const cell = object.table.find(index);
     if (cell === NO_CELL) return false;
     const newest = this.#stagedOf(object, index, this.#slab.word(cell));
-    if (newest !== NOT_STAGED) return this.#batch.op[newest] === Op.store;
-    return this.#slab.location(cell) !== 0;
+    return newest === NOT_STAGED ? this.#slab.location(cell) !== 0 : this.#batch.op[newest] === Op.store;
   }
 
   /** First page in `[first, end)` whose being stored differs from that of `first`. Call it between batches. */
   endOfRun(object: StoredObject, first: number, end: number): number {
-    const cell = object.table.find(first);
-    return cell !== NO_CELL && this.#slab.location(cell) !== 0
+    return this.#index.isStored(object, first)
       ? object.table.nextAbsent(first, end)
       : object.table.nextPresent(first, end);
   }
@@ -186,7 +184,7 @@ export class Engine implements Mover {
   flushRange(object: StoredObject, first: PageIndex, count: number): void {
     this.#beginOperation();
     const end = first + count;
-    if (this.#batch.length === 0 && object.table.nextPresent(first, end) === end) return;
+    if (object.table.nextPresent(first, end) === end && !this.#batch.touches(object, first, end)) return;
     const location = this.#stageTombstone(RecordKind.flushRange, object.number, first, count);
     this.#batch.add(Op.flushRange, object, object.pool, first, count, 0, location);
   }
@@ -218,10 +216,7 @@ export class Engine implements Mover {
     return early === CommitOutcome.done ? outcome : early;
   }
 
-  /**
-   * Cleans what the batches so far owe: call it when the replies of a batch have left, or the next batch pays first.
-   * Most calls have nothing to do; one passes at most a few times what the batch wrote.
-   */
+  /** Cleans what the batches so far owe: to be called when their replies have left, or the next batch pays first. */
   catchUp(): void {
     assert(this.#batch.length === 0, 'the batch is committed');
     this.#space.catchUp(this.#cleaner);
@@ -230,7 +225,7 @@ export class Engine implements Mover {
   /**
    * Upkeep in idle moments: cleans until at most `slack` of the live bytes is wasted, gives surplus files back.
    * @param cleans - false: only give back, because puts pay for cleaning
-   * @returns whether there is more to do. One call moves at most 128 KiB.
+   * @returns whether there is more to do. One call passes at most 128 KiB.
    */
   maintain(slack: number, cleans: boolean): boolean {
     if (this.#batch.length > 0) return true;
@@ -289,12 +284,17 @@ export class Engine implements Mover {
     return true;
   }
 
-  relocateTombstone(kind: number, object: number, index: number, count: number): boolean {
-    if (!this.#hasBatchRoom()) return false;
-    const location = this.#records.tombstone(kind, object, index, count);
-    if (location === undefined) return false;
-    this.segments.addTombstone(this.segments.slotOf(location), RECORD_HEADER_BYTES);
-    return true;
+  relocateTombstone(kind: number, object: number, index: number): boolean {
+    return this.#hasBatchRoom() && this.#moved(this.#records.tombstone(kind, object, index, 0), RECORD_HEADER_BYTES);
+  }
+
+  relocateRange(object: number, first: number, count: number, asOf: number): boolean {
+    return this.#hasBatchRoom() && this.#moved(this.#records.rangeAsOf(object, first, count, asOf), RANGE_AS_OF_BYTES);
+  }
+
+  #moved(location: number | undefined, bytes: number): boolean {
+    if (location !== undefined) this.#batch.add(Op.moveTombstone, undefined, undefined, 0, bytes, 0, location);
+    return location !== undefined;
   }
 
   commitName(object: StoredObject): boolean {
@@ -379,7 +379,8 @@ export class Engine implements Mover {
     if (!written) this.failedCommits++;
     this.#records.settle(written);
     for (let at = 0; at < batch.length; at++) {
-      batch.pools[at]!.pendingBytes = 0;
+      const pool = batch.pools[at];
+      if (pool !== undefined) pool.pendingBytes = 0;
       if (written) this.#apply(at);
       else this.#unpend(at);
     }
@@ -395,7 +396,8 @@ export class Engine implements Mover {
     const location = batch.location[at]!;
     const op = batch.op[at]!;
     if (op === Op.store) return this.#index.store(object!, index, location, batch.word[at]!);
-    this.segments.addTombstone(this.segments.slotOf(location), RECORD_HEADER_BYTES);
+    this.segments.addTombstone(this.segments.slotOf(location), batch.tombstoneBytesOf(at));
+    if (op === Op.moveTombstone) return;
     if (op === Op.flushPage) this.#index.drop(object!, index);
     else if (op === Op.flushRange) this.#index.dropRange(object!, index, index + batch.value[at]!);
     else if (op === Op.flushObject) this.#index.dropObject(object!);

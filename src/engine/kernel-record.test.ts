@@ -110,7 +110,8 @@ const strange: readonly [what: string, header: Partial<ReferenceHeader>, result:
   ['a raw page that is no whole page', { kind: RAW, payloadBytes: PAGE_BYTES - 1 }, DecodeResult.badPayload],
   ['a name', { kind: NAME }, DecodeResult.otherPage],
   ['a flush of the page', { kind: FLUSH_PAGE }, DecodeResult.otherPage],
-  ['an unknown kind', { kind: 11 }, DecodeResult.badCheck],
+  ['a tombstone that was moved', { kind: 11 }, DecodeResult.otherPage],
+  ['an unknown kind', { kind: 12 }, DecodeResult.badCheck],
   ['a payload longer than a page', { kind: RAW, payloadBytes: PAGE_BYTES + 1 }, DecodeResult.badCheck],
 ];
 for (const [what, fields, result] of strange) {

@@ -225,7 +225,7 @@ export class LogWriter {
     this.#fileAt = fileAt;
   }
 
-  /** Bytes ever committed, seals left out. */
+  /** Bytes ever committed. */
   get writtenBytes(): number {
     return this.#written;
   }

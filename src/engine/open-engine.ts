@@ -7,7 +7,7 @@ import { RESERVE_SEGMENTS } from './log-writer.js';
 import { SEGMENTS_MAX } from './segment-table.js';
 import { type RecoveredLog, type RecoveryOptions, recoverLog } from './recovery.js';
 
-/** What a batch may stage: 64 pages of a server's turn and half as much again. */
+/** What a batch may stage, and no more than half a segment: a server's turn of 64 raw pages takes 258 KiB. */
 const BATCH_BYTES_MAX: number = 384 * KIB;
 
 /** The reserve, the open segment, and something to clean. */

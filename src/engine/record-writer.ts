@@ -8,7 +8,7 @@ import { assert } from '../base/assert.js';
 import { address, type Address, type PageIndex } from '../base/ids.js';
 import type { Kernel } from './kernel.js';
 import type { LogWriter, StagingUse } from './log-writer.js';
-import { RECORD_HEADER_BYTES, recordBytes, RecordKind } from './record.js';
+import { AS_OF_BYTES, AsOfField, RECORD_HEADER_BYTES, recordBytes, RecordKind } from './record.js';
 import type { StoredObject } from './stored-object.js';
 
 export class RecordWriter {
@@ -57,6 +57,20 @@ export class RecordWriter {
     return this.#log.advance(RECORD_HEADER_BYTES);
   }
 
+  /** A range of pages as segments before `asOf` hold them. Built and taken. @returns its location; undefined: no room */
+  rangeAsOf(number: number, first: number, count: number, asOf: number): number | undefined {
+    const to = this.#log.stage('upkeep');
+    if (to === undefined) return undefined;
+    const { view } = this.#kernel;
+    const payload = address(to + RECORD_HEADER_BYTES);
+    view.setUint32(payload + AsOfField.count, count, true);
+    view.setUint32(payload + AsOfField.count + 4, 0, true);
+    view.setUint32(payload + AsOfField.asOf, asOf >>> 0, true);
+    view.setUint32(payload + AsOfField.asOf + 4, Math.floor(asOf / 2 ** 32), true);
+    this.#sealWithPayload(to, RecordKind.flushRangeAsOf, number, first, AS_OF_BYTES);
+    return this.#log.advance(recordBytes(AS_OF_BYTES));
+  }
+
   /** Names the object in the open segment, so that each segment can be read alone. @returns the next address */
   #name(object: StoredObject, to: Address): Address {
     const { view, bytes } = this.#kernel;
@@ -66,20 +80,19 @@ export class RecordWriter {
     view.setUint16(payload, poolName.length, true);
     bytes.set(poolName, payload + 2);
     bytes.set(object.name, payload + 2 + poolName.length);
-    const header = {
-      kind: RecordKind.name,
-      payloadBytes,
-      object: object.number,
-      index: object.pool.number,
-      sequence: this.#log.nextSequence(),
-      hashLow: this.#kernel.xxh3(payload, payloadBytes, 0),
-      hashHigh: this.#kernel.xxh3High(),
-    };
-    this.#kernel.sealHeader(to, header, this.#log.generation);
+    this.#sealWithPayload(to, RecordKind.name, object.number, object.pool.number, payloadBytes);
     this.#log.advance(recordBytes(payloadBytes));
     object.namedIn = this.#log.generation;
     this.#named.push(object);
     return address(to + recordBytes(payloadBytes));
+  }
+
+  /** A record whose payload is in place, and no page. */
+  #sealWithPayload(to: Address, kind: RecordKind, object: number, index: number, payloadBytes: number): void {
+    const sequence = this.#log.nextSequence();
+    const hashLow = this.#kernel.xxh3(address(to + RECORD_HEADER_BYTES), payloadBytes, 0);
+    const header = { kind, payloadBytes, object, index, sequence, hashLow, hashHigh: this.#kernel.xxh3High() };
+    this.#kernel.sealHeader(to, header, this.#log.generation);
   }
 
   /** A record without payload. */

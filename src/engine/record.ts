@@ -34,16 +34,25 @@ export const RecordKind = {
   flushObject: 9,
   /** The pool's number stands in the object field. */
   flushPool: 10,
+  /** A {@link RecordKind.flushRange} that cleaning has moved: it covers only what segments before `asOf` hold. */
+  flushRangeAsOf: 11,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
 /** Offsets of the fields that the engine reads for itself. */
 export const RecordField = { payloadBytes: 4, kind: 6, object: 8, index: 12, sequence: 16, hash: 24 } as const;
 
+/** The payload of {@link RecordKind.flushRangeAsOf}: the number of pages, and a segment's generation. */
+export const AsOfField = { count: 0, asOf: 8 } as const;
+export const AS_OF_BYTES = 16;
+
 /** What a record with this payload takes in the log. */
 export function recordBytes(payloadBytes: number): number {
   return (RECORD_HEADER_BYTES + payloadBytes + RECORD_ALIGNMENT - 1) & -RECORD_ALIGNMENT;
 }
+
+/** A moved range tombstone. */
+export const RANGE_AS_OF_BYTES: number = recordBytes(AS_OF_BYTES);
 
 /** The largest record: a page that does not compress. */
 export const RECORD_BYTES_MAX: number = recordBytes(4096);
@@ -55,14 +64,29 @@ export function unitsOf(bytes: number): number {
 
 /** The sequence number of the header at `at`: below 2^53, or Infinity where the bytes are not ours. */
 export function sequenceAt(view: DataView, at: number): number {
-  const high = view.getUint32(at + RecordField.sequence + 4, true);
-  return high < 2 ** 21 ? high * 2 ** 32 + view.getUint32(at + RecordField.sequence, true) : Infinity;
+  return integerAt(view, at + RecordField.sequence);
+}
+
+/** Of a moved range: its number of pages, and the generation before which it covers them. The payload is valid. */
+export function asOfAt(view: DataView, record: number): { count: number; asOf: number } {
+  const payload = record + RECORD_HEADER_BYTES;
+  return { count: view.getUint32(payload + AsOfField.count, true), asOf: integerAt(view, payload + AsOfField.asOf) };
+}
+
+function integerAt(view: DataView, at: number): number {
+  const high = view.getUint32(at + 4, true);
+  return high < 2 ** 21 ? high * 2 ** 32 + view.getUint32(at, true) : Infinity;
 }
 
 export function isPageKind(kind: number): boolean {
   return kind >= RecordKind.pageLz4 && kind <= RecordKind.pageLost;
 }
 
+/** What a tombstone takes once cleaning has moved it, which is what its segment must be taken to hold. */
+export function movedTombstoneBytes(kind: number): number {
+  return kind === RecordKind.flushRange || kind === RecordKind.flushRangeAsOf ? RANGE_AS_OF_BYTES : RECORD_HEADER_BYTES;
+}
+
 export function isTombstone(kind: number): boolean {
-  return kind >= RecordKind.flushPage && kind <= RecordKind.flushPool;
+  return kind >= RecordKind.flushPage && kind <= RecordKind.flushRangeAsOf;
 }

@@ -17,7 +17,16 @@ import type { Kernel } from './kernel.js';
 import type { ArenaId } from './log-writer.js';
 import { ENTRY_LOST } from './page-entry.js';
 import { readOrNothing, UNREADABLE } from './read-around.js';
-import { isPageKind, isTombstone, RECORD_HEADER_BYTES, RecordField, RecordKind, sequenceAt } from './record.js';
+import {
+  asOfAt,
+  isPageKind,
+  isTombstone,
+  RECORD_HEADER_BYTES,
+  RecordField,
+  RecordKind,
+  sequenceAt,
+  movedTombstoneBytes,
+} from './record.js';
 import {
   FORMAT_VERSION,
   HEADER_COPY_BYTES,
@@ -329,7 +338,10 @@ class Recovery {
   }
 
   #flush(kind: number, slot: SegmentSlot, number: number, index: number): void {
-    this.#index!.segments.addTombstone(slot, RECORD_HEADER_BYTES);
+    this.#index!.segments.addTombstone(slot, movedTombstoneBytes(kind));
+    if (kind === RecordKind.flushRangeAsOf && !this.#payloadHolds()) {
+      return this.#report(slot, this.#reader.offset, 'a moved tombstone cannot be read');
+    }
     if (kind === RecordKind.flushPool) {
       this.#nextPool = Math.max(this.#nextPool, number + 1);
       for (const object of this.#pools.get(number)?.objects ?? []) this.#index!.dropRange(object, 0, INDEX_END);
@@ -340,7 +352,10 @@ class Recovery {
     if (object === undefined) return;
     if (kind === RecordKind.flushPage) this.#index!.drop(object, index);
     else if (kind === RecordKind.flushObject) this.#index!.dropRange(object, 0, INDEX_END);
-    else {
+    else if (kind === RecordKind.flushRangeAsOf) {
+      const { count, asOf } = asOfAt(this.#kernel.view, this.#reader.record);
+      this.#index!.dropRangeAsOf(object, index, index + count, asOf);
+    } else {
       const count = this.#kernel.view.getUint32(this.#reader.record + RecordField.hash, true);
       this.#index!.dropRange(object, index, index + count);
     }

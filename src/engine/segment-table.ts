@@ -243,22 +243,22 @@ export class SegmentTable {
   }
 
   /**
-   * Whether a segment opened before this one has records. If none has, this segment's tombstones have nothing left
-   * to cover outside it, and die with it.
+   * Generation of the oldest segment that has records; Infinity if none has. A tombstone that covers nothing so old has
+   * nothing left to cover outside its segment, and dies with it. O(slots).
    */
-  hasOlder(slot: SegmentSlot): boolean {
-    const generation = this.#generation[slot]!;
-    for (let other = 0; other < this.#slotsUsed; other++) {
-      if (this.#hasRecords(other) && this.#generation[other]! < generation) return true;
+  oldestGeneration(): number {
+    let oldest = Infinity;
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
+      if (this.#hasRecords(slot)) oldest = Math.min(oldest, this.#generation[slot]!);
     }
-    return false;
+    return oldest;
   }
 
   /** The oldest segment's tombstones are dead: nothing older is left for them to cover. */
   buryOldTombstones(): void {
     if (this.#tombstoneBytes === 0) return;
     const oldest = this.oldest();
-    if (oldest !== undefined && !this.hasOlder(oldest)) this.#forgetTombstones(oldest);
+    if (oldest !== undefined && this.#generation[oldest] === this.oldestGeneration()) this.#forgetTombstones(oldest);
   }
 
   #hasRecords(slot: number): boolean {

@@ -185,7 +185,8 @@ export class Space {
   #isPressed(): boolean {
     return (
       this.#segments.freeFiles <= RESERVE_SEGMENTS + 2 &&
-      this.#segments.files >= Math.min(this.#segments.filesMax, this.#filesWanted(LOAD_SLACK))
+      (this.#segments.files >= Math.min(this.#segments.filesMax, this.#filesWanted(LOAD_SLACK)) ||
+        this.#fullForBatches > 0)
     );
   }
 

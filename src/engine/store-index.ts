@@ -78,11 +78,25 @@ export class StoreIndex {
     }
   }
 
+  /** Of pages `[first, end)` those whose records are in segments opened before `generation`. O(pages stored there). */
+  dropRangeAsOf(object: StoredObject, first: number, end: number, generation: number): void {
+    for (let index = object.table.nextPresent(first, end); index < end;) {
+      const location = this.slab.location(object.table.find(index));
+      if (this.segments.generationOf(this.segments.slotOf(location)) < generation) this.drop(object, index);
+      index = object.table.nextPresent(index + 1, end);
+    }
+  }
+
   /** The object whose page `index` has its newest record at `location`; undefined if that record is superseded. */
   objectWithNewest(number: number, index: number, location: number): StoredObject | undefined {
     const object = this.objects.get(number);
     const cell = object?.table.find(index) ?? NO_CELL;
     return cell !== NO_CELL && this.slab.location(cell) === location ? object : undefined;
+  }
+
+  isStored(object: StoredObject | undefined, index: number): boolean {
+    const cell = object?.table.find(index) ?? NO_CELL;
+    return cell !== NO_CELL && this.slab.location(cell) !== 0;
   }
 
   /** Every page that is stored, with its entry. O(pages). */
