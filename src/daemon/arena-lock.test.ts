@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TmemError } from '../base/errors.js';
 import { abstractNameOf, type ArenaLock, lockArena, lockArenaForReading } from './arena-lock.js';
 import { ownIdentity, startTicksOf } from './process-identity.js';
@@ -97,6 +108,20 @@ test('an owner that finds another name in its file is told', async () => {
   clearTimeout(limit);
   lock.release();
   assert.ok(existsSync(ownerFile()), 'what is not ours is not removed');
+});
+
+test('an owner file that cannot be read is no theft, and one that is gone comes back', async () => {
+  const lock = await lockArena(arena, '/run/x', () => assert.fail('nobody has taken the arena'));
+  const text = readFileSync(ownerFile(), 'utf8');
+  rmSync(ownerFile());
+  mkdirSync(ownerFile());
+  // Longer than a beat.
+  await sleep(2500);
+  rmdirSync(ownerFile());
+  for (let beat = 0; beat < 10 && !existsSync(ownerFile()); beat++) await sleep(1000);
+  assert.equal(readFileSync(ownerFile(), 'utf8'), text);
+  assert.deepEqual(readdirSync(arena), ['owner.json']);
+  lock.release();
 });
 
 test('looking at an arena writes nothing into it', async () => {

@@ -11,6 +11,11 @@
  * - `ARENA/owner.json`, for daemons in other network namespaces. It can be stale: the process it names is looked up.
  *   Where that process is in another pid namespace too, it cannot be seen, and the file's age tells: its owner touches
  *   it every {@link BEAT_MS}. An owner that was suspended meanwhile and finds another name in it must end at once.
+ *
+ * What that last sentence leaves open, where two daemons share neither pid nor network namespace: an owner that was
+ * frozen for longer than {@link SILENT_OWNER_MS} (or whose clock was set ahead by as much) can lose the arena, and when
+ * it runs again its shard's thread may write requests that have queued before this thread's beat sees the other name.
+ * Then two write one log. SECURITY.md says what an operator must not do.
  */
 import { linkSync, readFileSync, renameSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -60,13 +65,9 @@ export async function lockArena(arena: string, runDir: string, onStolen: () => v
     throw error;
   }
   const beat = setInterval(() => {
-    const found = textOf(file);
-    if (found === text) utimesSync(file, new Date(), new Date());
-    else if (found === undefined) restore(file, text);
-    else {
-      clearInterval(beat);
-      onStolen();
-    }
+    if (keep(file, text)) return;
+    clearInterval(beat);
+    onStolen();
   }, BEAT_MS);
   beat.unref();
   return {
@@ -112,12 +113,27 @@ function holdAbstractName(arena: string): Promise<Server> {
   });
 }
 
-/** Somebody cleaned up. Where the arena itself is gone there is nothing left to guard. */
-function restore(file: string, text: string): void {
+/** Touches the file, or puts it back where somebody cleaned up. @returns false where it names another */
+function keep(file: string, text: string): boolean {
   try {
-    writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
+    const found = textOf(file);
+    if (found === undefined) restore(file, text);
+    else if (found === text) utimesSync(file, new Date(), new Date());
+    else return false;
   } catch {
-    // The next beat tries again.
+    // Not readable, or gone between two calls, or the arena itself is: none of it is a theft. The next beat tries again.
+  }
+  return true;
+}
+
+/** By a link, so that a full file system leaves no part of it behind: that would be a text that is not ours. */
+function restore(file: string, text: string): void {
+  const mine = `${file}.back-${process.pid}`;
+  try {
+    writeFileSync(mine, text, { mode: 0o600 });
+    linkSync(mine, file);
+  } finally {
+    unlinkIfThere(mine);
   }
 }
 

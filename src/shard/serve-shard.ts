@@ -23,7 +23,7 @@ export interface Shard {
   /** Counts what is there now. Called about once a second while somebody looks; cost must not grow with pages. */
   status(): ShardStatus;
 
-  /** Resolves when the export's socket accepts. Throws E_SOCKET_BUSY, E_ARENA_FULL (too many exports). */
+  /** Resolves when the export's socket accepts. Throws E_SOCKET_BUSY, E_CONFIG (too many exports of a guest). */
   addExport(spec: ExportSpec): Promise<void>;
 
   /** Resolves when its connections are closed and its socket file is gone. The pool stays. */
@@ -31,7 +31,7 @@ export interface Shard {
 
   setCap(limits: GuestLimits): void;
 
-  /** A turn of what nobody asked for: telling what went wrong, cleaning when idle. Bounded to a few milliseconds. */
+  /** A tick of what nobody asked for: telling what went wrong, cleaning when idle. Bounded to a few milliseconds. */
   maintain(): void;
 
   /** ESHUTDOWN to clients, requests in flight answered, checkpoint, sockets removed, files closed. */
@@ -51,7 +51,7 @@ export interface ShardMessages {
   close(): void;
 }
 
-/** Cleaning gets five seconds from 25 % slack to 10 %: a twentieth of a second between turns is plenty of them. */
+/** Cleaning gets five seconds from 25 % slack to 10 %: a twentieth of a second between ticks is plenty of them. */
 const MAINTAIN_INTERVAL_MS = 50;
 
 /** Answers requests until `stop`, after which nothing keeps the thread alive. */

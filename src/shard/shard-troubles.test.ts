@@ -62,6 +62,17 @@ test('a batch that the files refuse is told', () => {
   assert.match(lines[1]!, /^error: 1 writes to the arena failed/);
 });
 
+test('pages that were lost to an I/O error were not refused for lack of room', () => {
+  const { put, told, files } = watchedStore();
+  put(0);
+  files.refusesWrites = true;
+  files.refusal = Object.assign(new Error('as it was asked'), { code: 'EIO' });
+  put(1);
+  const { lines, codes } = told();
+  assert.deepEqual(codes, ['writes-failed']);
+  assert.match(lines[0]!, /^error: 1 writes to the arena failed/);
+});
+
 test('a segment that is set aside is told', () => {
   const { put, told, engine } = watchedStore();
   for (let index = 0; index < 40; index++) put(index);
@@ -76,11 +87,12 @@ test('a segment that is set aside is told', () => {
 /** Files that refuse the next write, once. */
 class RefusingFiles extends MemorySegmentFiles {
   refusesWrites = false;
+  refusal: Error = new NoSpaceError('as it was asked');
 
   override write(...args: Parameters<MemorySegmentFiles['write']>): void {
     if (this.refusesWrites) {
       this.refusesWrites = false;
-      throw new NoSpaceError('as it was asked');
+      throw this.refusal;
     }
     super.write(...args);
   }

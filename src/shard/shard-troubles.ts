@@ -28,7 +28,8 @@ export function shardTroubles(engine: Engine, tmem: Tmem, exports: () => Iterabl
       tallies: () =>
         [...exports()].map(({ spec, pool: { statistics, stagedPuts } }) => ({
           name: exportName(spec),
-          bad: statistics.puts - statistics.putsDone - stagedPuts,
+          // More room would not have helped those that failed: they are told as writes that did.
+          bad: statistics.puts - statistics.putsDone - statistics.putsFailed - stagedPuts,
           good: statistics.putsDone,
         })),
       text: (count, names) =>

@@ -39,14 +39,14 @@ import { TroubleWatch } from './trouble-watch.js';
 /** Everything that passes pages: the kernel's tables, the server's areas (656 KiB), staging, readers, scratch pages. */
 const KERNEL_BYTES: number = 4 * MIB;
 
-/** Maintenance may take this long of a turn; a request that waits for it hardly notices. */
+/** Maintenance may take this long of a tick; a request that waits for it hardly notices. */
 const MAINTAIN_US = 3000;
 
 /** What a request may have to wait for while the arena is cleaned because nobody asked anything. */
 const SLICE_US = 300;
 
-/** Turns without a write before the arena is cleaned further than load allows: half a second. */
-const QUIET_TURNS = 10;
+/** Ticks without a write before the arena is cleaned further than load allows: half a second. */
+const QUIET_TICKS = 10;
 
 export const openShard: OpenShard = async (options, log) => {
   const kernel = loadKernel({ memoryBytes: KERNEL_BYTES });
@@ -81,9 +81,9 @@ class OpenedShard implements Shard {
   readonly #troubles: TroubleWatch;
   #writtenBytes = 0;
   #lastRequests = 0;
-  /** Turns without a write; turns without any request. */
-  #quietTurns = 0;
-  #idleTurns = 0;
+  /** Ticks without a write; ticks without any request. */
+  #quietTicks = 0;
+  #idleTicks = 0;
   #isCleaning = false;
   #isStopped = false;
 
@@ -170,21 +170,23 @@ class OpenedShard implements Shard {
     const { writtenBytes } = this.#engine;
     const requests = this.#requests();
     const wrote = writtenBytes !== this.#writtenBytes;
-    this.#quietTurns = wrote ? 0 : this.#quietTurns + 1;
-    this.#idleTurns = wrote || requests !== this.#lastRequests ? 0 : this.#idleTurns + 1;
+    this.#quietTicks = wrote ? 0 : this.#quietTicks + 1;
+    this.#idleTicks = wrote || requests !== this.#lastRequests ? 0 : this.#idleTicks + 1;
     this.#lastRequests = requests;
-    const isQuiet = this.#quietTurns >= QUIET_TURNS;
-    if (this.#idleTurns >= QUIET_TURNS) this.#cleanWhileIdle();
+    const isQuiet = this.#quietTicks >= QUIET_TICKS;
+    if (this.#idleTicks >= QUIET_TICKS) this.#cleanWhileIdle();
     else this.#maintainFor(MAINTAIN_US, isQuiet);
     this.#writtenBytes = isQuiet ? this.#engine.writtenBytes : writtenBytes;
   }
 
-  /** One short slice a turn of the event loop, so that a request that comes after all waits for one of them. */
+  /** One short slice a round of the event loop, so that a request that comes after all waits for one of them. */
   #cleanWhileIdle(): void {
     if (this.#isCleaning) return;
     this.#isCleaning = true;
+    // Not what the last tick saw: ticks go on meanwhile, and would take requests for seen that this has to stop for.
+    const requests = this.#requests();
     const slice = (): void => {
-      const more = !this.#isStopped && this.#requests() === this.#lastRequests && this.#maintainFor(SLICE_US, true);
+      const more = !this.#isStopped && this.#requests() === requests && this.#maintainFor(SLICE_US, true);
       this.#writtenBytes = this.#engine.writtenBytes;
       if (more) setImmediate(slice);
       else this.#isCleaning = false;

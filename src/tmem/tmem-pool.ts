@@ -20,6 +20,8 @@ import type { TmemClient } from './tmem-client.js';
 export interface PoolStatistics {
   puts: number;
   putsDone: number;
+  /** Puts that had room and were lost, because the files failed their batch for another reason than room. */
+  putsFailed: number;
   /** Duplicate puts that were refused, so that the old page was flushed as well (R15). */
   duplicatesFlushed: number;
   gets: number;
@@ -37,6 +39,7 @@ export class TmemPool {
   readonly statistics: PoolStatistics = {
     puts: 0,
     putsDone: 0,
+    putsFailed: 0,
     duplicatesFlushed: 0,
     gets: 0,
     getsHit: 0,

@@ -116,6 +116,7 @@ export class Tmem {
     const done = outcome === CommitOutcome.done;
     for (const pool of this.#staged) {
       if (done) pool.statistics.putsDone += pool.stagedPuts;
+      else if (outcome === CommitOutcome.fault) pool.statistics.putsFailed += pool.stagedPuts;
       pool.stagedPuts = 0;
     }
     if (done) for (const { object } of this.#retired) this.#engine.forgetObject(object);

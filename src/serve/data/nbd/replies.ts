@@ -1,10 +1,10 @@
 /**
  * The replies of one turn, one after the other in the shared reply area, sent in one piece when the turn is over.
  *
- * Until then those of writes can still be changed: they are promises that only the commit at the end of the turn
- * makes good. So a success without data is always a simple reply, which the protocol allows beside structured ones
- * for all but READ, and its place is remembered. Errors say why, in words, to clients that agreed to structured
- * replies.
+ * Until then those of writes can still be changed: they are promises that only the next commit makes good, at the end of
+ * the turn at the latest. So a success without data is always a simple reply, which the protocol allows beside
+ * structured ones for all but READ, and its place is remembered. Errors say why, in words, to clients that agreed to
+ * structured replies.
  *
  * @hot No allocation.
  */

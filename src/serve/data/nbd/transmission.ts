@@ -6,9 +6,10 @@
  * flight at once true for nothing. What cannot be ended in a turn (a payload not all here, a long read, a TRIM of
  * gigabytes) is gone on with in the next, and nothing is parsed behind it before.
  *
- * A turn ends with one commit, before any of its replies can leave: that is the point of durability. A commit that
- * fails makes every promise of its batch a refusal. What is to be read or described is committed first: a reply must
- * not show what a commit that fails would have undone, and of a batch a face knows pages, not runs of holes.
+ * A turn that changed something ends with a commit, before any of its replies can leave: that is the point of
+ * durability. It commits before as well, where something is to be read or described behind a change: a reply must not
+ * show what a commit that fails would have undone, and of a batch a face knows pages, not runs of holes. A commit that
+ * fails makes every promise since the last one a refusal; what an earlier one of the turn kept stays kept.
  *
  * @hot One call per turn, one round of its loop per request: no allocation, no closure, no promise.
  */

@@ -103,7 +103,7 @@ class OnreadTransport implements Transport {
     const options: SocketConstructorOpts & { handle: StreamHandle; onread: OnReadOpts } = {
       handle,
       onread: {
-        // Asked before each read.
+        // Asked in the constructor and after each callback, for the read to come: the answer is one read old.
         buffer: () => (user.isInCompany ? some : all),
         callback: (bytes) => user.received(bytes),
       },

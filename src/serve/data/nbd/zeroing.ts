@@ -6,6 +6,8 @@
  *
  * NO_HOLE is taken and changes nothing: it asks that a later write find its room reserved, which a store that
  * compresses cannot promise for any page, stored or not; a page of zeros would take no room here either.
+ *
+ * In a turn an edge counts as a page, since it reads one and stores it again. A request counts as one at least.
  */
 import { PAGE_BYTES } from '../../../base/units.js';
 import { type BlockFace, FLUSH_PAGES_MAX, WriteOutcome } from '../../../hooks/block-face.js';
@@ -44,25 +46,13 @@ export class Zeroing {
     this.#page = Math.ceil(offset / PAGE_BYTES);
     this.#end = Math.floor((offset + length) / PAGE_BYTES);
     this.#tailBytes = 0;
-    if (command === Command.writeZeroes) this.#zeroHead(offset, offset + length);
-    return this.step(pages);
+    const moved = command === Command.writeZeroes ? this.#zeroHead(offset, offset + length) : 0;
+    return Math.max(1, moved + this.#step(pages - moved));
   }
 
   /** Goes on, and replies when all is done. @returns pages moved */
   step(pages: number): number {
-    let moved = 1;
-    if (this.#error === NbdError.none && this.#page < this.#end) {
-      const count = Math.min(this.#end - this.#page, Math.max(1, pages) * FLUSHES_PER_PAGE);
-      this.#face.flushPages(this.#page, count);
-      this.#page += count;
-      moved += Math.floor(count / FLUSHES_PER_PAGE);
-    }
-    if (this.#error === NbdError.none && this.#page < this.#end) return moved;
-    if (this.#error === NbdError.none && this.#tailBytes > 0) this.#zeroPart(this.#end, 0, this.#tailBytes);
-    this.active = false;
-    if (this.#error === NbdError.none) this.#replies.promise(this.#request);
-    else this.#replies.fail(this.#request, this.#error, this.#errorText);
-    return moved;
+    return Math.max(1, this.#step(pages));
   }
 
   /** The rest is left as it is. */
@@ -71,16 +61,39 @@ export class Zeroing {
     this.#errorText = text;
   }
 
-  #zeroHead(offset: number, end: number): void {
+  #step(pages: number): number {
+    let moved = 0;
+    if (this.#error === NbdError.none && this.#page < this.#end) {
+      const count = Math.min(this.#end - this.#page, Math.max(1, pages) * FLUSHES_PER_PAGE);
+      this.#face.flushPages(this.#page, count);
+      this.#page += count;
+      moved += 1 + Math.floor(count / FLUSHES_PER_PAGE);
+    }
+    if (this.#error === NbdError.none && this.#page < this.#end) return moved;
+    if (this.#error === NbdError.none && this.#tailBytes > 0) {
+      this.#zeroPart(this.#end, 0, this.#tailBytes);
+      moved++;
+    }
+    this.active = false;
+    if (this.#error === NbdError.none) this.#replies.promise(this.#request);
+    else this.#replies.fail(this.#request, this.#error, this.#errorText);
+    return moved;
+  }
+
+  /** Remembers the other edge. @returns pages moved */
+  #zeroHead(offset: number, end: number): number {
     const page = Math.floor(offset / PAGE_BYTES);
     const start = offset - page * PAGE_BYTES;
     if (page === this.#end) {
       // All in one page, and not the whole of it.
-      if (end > offset) this.#zeroPart(page, start, end - offset);
-      return;
+      if (end === offset) return 0;
+      this.#zeroPart(page, start, end - offset);
+      return 1;
     }
-    if (start > 0) this.#zeroPart(page, start, PAGE_BYTES - start);
     this.#tailBytes = end - this.#end * PAGE_BYTES;
+    if (start === 0) return 0;
+    this.#zeroPart(page, start, PAGE_BYTES - start);
+    return 1;
   }
 
   #zeroPart(page: number, start: number, bytes: number): void {
