@@ -46,6 +46,8 @@ const TOMBSTONE_SHARE_MAX = 0.03;
 
 /** Who appends what a victim still holds. All but the last stage only; false: no room. */
 export interface Mover {
+  /** Commits that failed: of what was staged for one, nothing has moved. */
+  readonly failedCommits: number;
   /** A copy of a live record that stands at `from` in memory. */
   relocate(object: StoredObject, index: PageIndex, from: Address): boolean;
   /** "This page is lost", in place of a record that cannot be read any more. */
@@ -78,6 +80,8 @@ export class Cleaner {
   /** Of the victim: whether something in it could not be read, and bytes of tombstones that could. */
   #victimDamaged = false;
   #tombstonesSeen = 0;
+  /** There was no room for the record that the reader is at: it is the next to be moved. */
+  #isStuck = false;
   /** The object whose page was moved last out of the victim. */
   #movedLast: StoredObject | undefined;
 
@@ -102,17 +106,17 @@ export class Cleaner {
     const victim = this.#victim!;
     const written = this.#log.writtenBytes;
     const from = this.#reader.offset;
-    let ended = this.#segments.keptBytesOf(victim) === 0 || this.#passSome(victim, bytes);
-    // What was staged before it got stuck is good as well, and must not stay behind.
-    if (!this.#mover.commitUpkeep()) ended = 'stuck';
-    if (ended === true && !this.#finish(victim)) ended = 'stuck';
-    const passed = (ended === true ? this.#segments.segmentBytes : this.#reader.offset) - from;
+    const { failedCommits } = this.#mover;
+    const ended = this.#segments.keptBytesOf(victim) === 0 || this.#passSome(victim, bytes);
+    // What was staged before it got stuck is good as well. Where it was not written the victim must be passed again.
+    const isWritten = this.#mover.commitUpkeep() && this.#mover.failedCommits === failedCommits;
+    const done = isWritten && (!ended || this.#finish(victim));
+    if (ended || !done) this.#victim = undefined;
+    const passed = (ended ? this.#segments.segmentBytes : this.#reader.offset) - from;
     const moved = this.#log.writtenBytes - written;
     this.movedBytes += moved;
-    if (ended !== false) this.#victim = undefined;
-    if (ended === 'stuck') return false;
-    this.reclaimedBytes += Math.max(0, passed - moved);
-    return true;
+    if (done) this.reclaimedBytes += Math.max(0, passed - moved);
+    return done && (ended || !this.#isStuck);
   }
 
   /** Of the victim; 0 where there is none. */
@@ -132,18 +136,20 @@ export class Cleaner {
     this.#oldest = this.#segments.oldestGeneration();
     this.#victimDamaged = false;
     this.#tombstonesSeen = 0;
+    this.#isStuck = false;
     this.#movedLast = undefined;
     this.#reader.open(victim, this.#segments.generationOf(victim));
     return true;
   }
 
-  /** @returns whether the segment's end was reached, or `stuck` when there is no room to go on. */
-  #passSome(victim: SegmentSlot, bytes: number): boolean | 'stuck' {
+  /** @returns whether the segment's end was reached; else there may have been no room to go on. */
+  #passSome(victim: SegmentSlot, bytes: number): boolean {
     const reader = this.#reader;
     const until = reader.offset + bytes;
     while (reader.offset < until) {
-      if (!reader.next() && (reader.end === 'sealed' || !this.#passDamage())) return true;
-      if (!this.#keep(victim)) return 'stuck';
+      if (!this.#isStuck && !reader.next() && (reader.end === 'sealed' || !this.#passDamage())) return true;
+      this.#isStuck = !this.#keep(victim);
+      if (this.#isStuck) return false;
     }
     return false;
   }
@@ -168,29 +174,36 @@ export class Cleaner {
       return this.#mover.relocate(object, pageIndex(index), record);
     }
     if (!isTombstone(kind)) return true;
-    return this.#keepTombstone(kind, number, index, this.#segments.generationOf(victim));
+    if (kind === RecordKind.flushRangeAsOf && !this.#payloadHolds()) {
+      this.#victimDamaged = true;
+      return true;
+    }
+    if (!this.#keepTombstone(kind, number, index, this.#segments.generationOf(victim))) return false;
+    this.#tombstonesSeen += movedTombstoneBytes(kind);
+    return true;
   }
 
   /** Unless nothing is left that it covers: nothing older than its own segment has records. */
   #keepTombstone(kind: number, number: number, index: number, generation: number): boolean {
-    const { record, payloadBytes } = this.#reader;
+    const { record } = this.#reader;
     const { view } = this.#kernel;
     if (kind === RecordKind.flushRangeAsOf) {
-      if (this.#kernel.xxh3(address(record + RECORD_HEADER_BYTES), payloadBytes, 0) !== hashLowAt(view, record)) {
-        this.#victimDamaged = true;
-        return true;
-      }
-      this.#tombstonesSeen += movedTombstoneBytes(kind);
       const { count, asOf } = asOfAt(view, record);
       return this.#oldest >= asOf || this.#mover.relocateRange(number, index, count, asOf);
     }
-    this.#tombstonesSeen += movedTombstoneBytes(kind);
     if (this.#oldest >= generation) return true;
     if (kind === RecordKind.flushRange) {
       return this.#mover.relocateRange(number, index, hashLowAt(view, record), generation);
     }
     if (kind === RecordKind.flushPage && this.#index.isStored(this.#index.objects.get(number), index)) return true;
     return this.#mover.relocateTombstone(kind, number, index);
+  }
+
+  #payloadHolds(): boolean {
+    const { record, payloadBytes } = this.#reader;
+    return (
+      this.#kernel.xxh3(address(record + RECORD_HEADER_BYTES), payloadBytes, 0) === hashLowAt(this.#kernel.view, record)
+    );
   }
 
   #finish(victim: SegmentSlot): boolean {
