@@ -19,7 +19,8 @@ import { type Agreement, type ExportCatalogue, Handshake } from '../../../wire/n
 import { REQUEST_HEADER_BYTES } from '../../../wire/nbd/request.js';
 import { type NbdBuffers, TAIL_BYTES_MAX } from './buffers.js';
 import type { NbdCounters } from './counters.js';
-import { takeSocket, type Transport, type TransportKind, type TransportUser } from './transport.js';
+import { takeSocket } from './take-socket.js';
+import type { Transport, TransportKind, TransportUser } from './transport.js';
 import { Transmission } from './transmission.js';
 import type { Turns, TurnTaker } from './turns.js';
 

@@ -10,7 +10,8 @@ import { patterned } from '../../../../test/support/nbd-fixture.js';
 import { KIB, MIB } from '../../../base/units.js';
 import { NbdBuffers, READ_AREA_BYTES, REPLY_AREA_BYTES, SHARED_READ_BYTES } from './buffers.js';
 import { StreamTransport } from './stream-transport.js';
-import { takeSocket, type Transport, type TransportKind, type TransportUser } from './transport.js';
+import { takeSocket } from './take-socket.js';
+import type { Transport, TransportKind, TransportUser } from './transport.js';
 
 class Recorder implements TransportUser {
   readonly input: Buffer[] = [];
