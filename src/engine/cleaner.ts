@@ -127,13 +127,17 @@ export class Cleaner {
   #choose(): boolean {
     const { liveBytes, tombstoneBytes, segmentBytes } = this.#segments;
     const tombstonesFirst = tombstoneBytes > TOMBSTONE_SHARE_MAX * (liveBytes + tombstoneBytes);
+    const oldestGeneration = this.#segments.oldestGeneration();
+    const oldest = tombstonesFirst ? this.#segments.oldest() : undefined;
+    // Behind a segment that was set aside they would move and not die.
+    const canDie = oldest !== undefined && this.#segments.generationOf(oldest) === oldestGeneration;
     const victim =
       this.#segments.cheapest(segmentBytes) ??
-      (tombstonesFirst ? this.#segments.oldest() : undefined) ??
+      (canDie ? oldest : undefined) ??
       this.#segments.cheapest(Math.max(segmentBytes * GAIN_SHARE_MIN, GAIN_BYTES_MIN));
     if (victim === undefined) return false;
     this.#victim = victim;
-    this.#oldest = this.#segments.oldestGeneration();
+    this.#oldest = oldestGeneration;
     this.#victimDamaged = false;
     this.#tombstonesSeen = 0;
     this.#isStuck = false;

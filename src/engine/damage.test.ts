@@ -10,7 +10,7 @@ import { versionedPage } from '../../test/support/versioned-page.js';
 import { TmemError } from '../base/errors.js';
 import { segmentSlot, type SegmentSlot } from '../base/ids.js';
 import { type Prng, seededPrng } from '../base/prng.js';
-import { isTombstone, RECORD_ALIGNMENT, RECORD_HEADER_BYTES, RecordField } from './record.js';
+import { isTombstone, RECORD_ALIGNMENT, RECORD_HEADER_BYTES, RecordField, RecordKind } from './record.js';
 import { SEGMENT_HEADER_BYTES } from './segment-header.js';
 
 const SEEDS = Number(process.env['TMEM_SEEDS'] ?? 2500);
@@ -300,6 +300,34 @@ function churn(store: TestEngine, model: Model, prng: Prng, operations: number, 
     if (prng.below(3) === 0) commit();
   }
   commit();
+}
+
+for (const last of ['a tombstone', 'a page'] as const) {
+  test(`what stands before a seal was written whole: ${last} that is damaged there is no torn write`, () => {
+    const files = new UnreadableFiles();
+    const first = new TestEngine(files, { segments: SEGMENTS });
+    assert.ok(first.store(0, versionedPage(0, 1)));
+    if (last === 'a page') assert.ok(first.store(0, versionedPage(0, 5)));
+    else first.flush(0);
+    assert.ok(first.commit());
+    first.engine.close();
+    // A life that writes nothing wipes the marks of the closed log, and its death leaves the seal as all there is.
+    assert.equal(new TestEngine(files, { segments: SEGMENTS }).has(0), last === 'a page');
+    const { slot } = first.engine.segments.inUse()[0]!;
+    const file = files.fileOf(slot);
+    const at = last === 'a page' ? file.findLastIndex((byte) => byte !== 0) - 100 : indexOfTombstone(file);
+    file[at]! ^= 1;
+    const counts: Counts = { refused: 0, damagedPages: 0, untouched: 0 };
+    const again = openUnlessRefused(files, counts);
+    if (again !== undefined) assert.equal(again.get(0), last === 'a page' ? 'damaged' : 'missing');
+  });
+}
+
+function indexOfTombstone(file: Uint8Array): number {
+  for (let at = SEGMENT_HEADER_BYTES; at < file.length; at += RECORD_ALIGNMENT) {
+    if (file[at + RecordField.kind] === RecordKind.flushPage && file[at + RecordField.payloadBytes] === 0) return at;
+  }
+  throw new Error('there is a tombstone');
 }
 
 test('a page that was flushed does not come back when its damaged tombstone has been cleaned away', () => {

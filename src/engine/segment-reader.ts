@@ -105,10 +105,13 @@ export class SegmentReader {
     return false;
   }
 
-  /** Whether a good record stands somewhere behind this place. The reader stays here, on the record found last if any. */
+  /**
+   * Whether a good record stands somewhere behind this place, the seal included: then what was written here was written
+   * whole. The reader stays here, on the record found last if any.
+   */
   goesOn(): boolean {
     const { offset, end } = this;
-    const found = this.resynchronise();
+    const found = this.resynchronise() || this.end === 'sealed';
     this.#bufferAt = this.offset = offset;
     this.#filled = this.#passed = this.bytes = 0;
     this.end = end;
