@@ -3,7 +3,7 @@
  *
  * @hot One row an operation, in arrays that are allocated once.
  */
-import { RecordKind, movedTombstoneBytes } from './record.js';
+import { movedTombstoneBytes, RecordKind } from './record.js';
 import type { StoredObject, StoredPool } from './stored-object.js';
 
 export const Op = {
@@ -95,14 +95,20 @@ export class Batch {
     return movedTombstoneBytes(op === Op.flushRange ? RecordKind.flushRange : RecordKind.flushPage);
   }
 
-  /** Whether there is an operation on a page in `[first, end)` of the object, or on all of it. O(length). */
-  touches(object: StoredObject, first: number, end: number): boolean {
-    for (let at = 0; at < this.length; at++) {
-      if (this.op[at]! > Op.flushPage) {
-        if (this.op[at] !== Op.moveTombstone && this.pools[at] === object.pool) return true;
-      } else if (this.objects[at] === object && this.index[at]! >= first && this.index[at]! < end) return true;
+  /**
+   * Whether the batch leaves a page stored in `[first, end)`; undefined where what was stored before is there still,
+   * for all that this says. O(length).
+   */
+  storesIn(object: StoredObject, first: number, end: number): boolean | undefined {
+    for (let at = this.length - 1; at >= 0; at--) {
+      const op = this.op[at]!;
+      const index = this.index[at]!;
+      if (op === Op.store && this.objects[at] === object && index >= first && index < end) return true;
+      const covers = op === Op.flushRange ? index <= first && index + this.value[at]! >= end : op > Op.flushRange;
+      const isOurs = op === Op.flushPool ? this.pools[at] === object.pool : this.objects[at] === object;
+      if (covers && isOurs) return false;
     }
-    return false;
+    return undefined;
   }
 
   clear(): void {

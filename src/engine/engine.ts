@@ -184,7 +184,7 @@ export class Engine implements Mover {
   flushRange(object: StoredObject, first: PageIndex, count: number): void {
     this.#beginOperation();
     const end = first + count;
-    if (object.table.nextPresent(first, end) === end && !this.#batch.touches(object, first, end)) return;
+    if (!(this.#batch.storesIn(object, first, end) ?? object.table.nextPresent(first, end) < end)) return;
     const location = this.#stageTombstone(RecordKind.flushRange, object.number, first, count);
     this.#batch.add(Op.flushRange, object, object.pool, first, count, 0, location);
   }

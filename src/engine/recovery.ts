@@ -15,6 +15,7 @@ import { PAGE_BYTES } from '../base/units.js';
 import { type Census, sameCensus, takeCensus } from './census.js';
 import type { Kernel } from './kernel.js';
 import type { ArenaId } from './log-writer.js';
+import { MovedRanges } from './moved-ranges.js';
 import { ENTRY_LOST } from './page-entry.js';
 import { readOrNothing, UNREADABLE } from './read-around.js';
 import {
@@ -99,6 +100,7 @@ class Recovery {
   /** Page records whose object has not been named yet: by a damaged name, so there is nearly never one. */
   readonly #nameless = new Set<number>();
   readonly #damage: Damage[] = [];
+  readonly #moved = new MovedRanges();
   #index: StoreIndex | undefined;
   #arena: ArenaId;
   #sequence = 0;
@@ -124,6 +126,7 @@ class Recovery {
     this.#expect(marked, found);
     for (const segment of found) this.#replay(segment, segment === found.at(-1) && marked.length === 0);
     const index = this.#index!;
+    this.#moved.applyTo(index);
     let pages = 0;
     for (const object of index.objects.values()) {
       // An object that lost its last page has disappeared (R37).
@@ -354,7 +357,7 @@ class Recovery {
     else if (kind === RecordKind.flushObject) this.#index!.dropRange(object, 0, INDEX_END);
     else if (kind === RecordKind.flushRangeAsOf) {
       const { count, asOf } = asOfAt(this.#kernel.view, this.#reader.record);
-      this.#index!.dropRangeAsOf(object, index, index + count, asOf);
+      this.#moved.add(number, index, count, asOf);
     } else {
       const count = this.#kernel.view.getUint32(this.#reader.record + RecordField.hash, true);
       this.#index!.dropRange(object, index, index + count);

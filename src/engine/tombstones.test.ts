@@ -84,3 +84,14 @@ test('a flush of what is not stored writes nothing, in the middle of a batch too
   assert.ok(store.commit());
   assert.equal(store.get(12), 'missing');
 });
+
+test('however often a batch flushes the same range, there is one tombstone for each time that it held a page', () => {
+  const store = new TestEngine(new MemorySegmentFiles());
+  assert.ok(store.store(1, versionedPage(1, raw(1))));
+  for (let n = 0; n < 50; n++) store.flush(0, 100);
+  assert.ok(store.put(2, versionedPage(2, raw(2))));
+  for (let n = 0; n < 50; n++) store.flush(0, 90);
+  assert.ok(store.commit());
+  assert.equal(store.engine.segments.tombstoneBytes, 2 * 48);
+  for (const page of [1, 2]) assert.equal(store.get(page), 'missing');
+});
