@@ -15,7 +15,7 @@
 /** A round takes some 2.5 us. */
 export const LOOKS_MAX = 16;
 
-/** After as many misses in a row as it takes, one turn in so many is followed by looking. */
+/** Most turns that a miss lets pass unlooked: where looking is always for nothing, it follows one turn in 65. */
 export const SKIPPED_TURNS_MAX = 64;
 
 export class Polling {
