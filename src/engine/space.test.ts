@@ -74,6 +74,23 @@ test('where the store catches up behind each batch, the next one writes its own 
   }
 });
 
+test('that holds on a file system that is full of something else as well', () => {
+  const prng = seededPrng(5);
+  const files = new MemorySegmentFiles();
+  const store = new TestEngine(files, { segments: 60, segmentBytes: SEGMENT_BYTES });
+  const pages = 1500;
+  for (let page = 0; page < pages; page++) assert.ok(store.store(page, versionedPage(page, 1)));
+  files.roomBytes = files.occupiedBytes;
+  let moved = 0;
+  for (let put = 0; put < 12_000; put++) {
+    const before = store.engine.writtenBytes;
+    assert.ok(store.store(prng.below(pages), versionedPage(put % 7, 1 + 4 * put)));
+    if (put >= 6000) moved += Math.max(0, store.engine.writtenBytes - before - 4128 - 128);
+    store.engine.catchUp();
+  }
+  assert.ok(moved < (6000 * 4128) / 20, `${moved} bytes moved while puts waited`);
+});
+
 test('flushes are never refused, however full the store and however many they are', () => {
   for (let seed = 1; seed <= 12; seed++) {
     const prng = seededPrng(seed);

@@ -1,6 +1,7 @@
 /** Tombstones of ranges that cleaning moves: they flush what they flushed, nothing newer, and do not multiply. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FailingFiles } from '../../test/support/failing-files.js';
 import { TestEngine } from '../../test/support/test-engine.js';
 import { versionedPage } from '../../test/support/versioned-page.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
@@ -70,6 +71,28 @@ test('ranges that overlap do not multiply when they move, however the pages in t
   assert.ok(store.engine.segments.tombstoneBytes <= 16 * 48, `${store.engine.segments.tombstoneBytes} bytes`);
   const later = new TestEngine(files, { segments: 60 });
   for (let page = 0; page < pages; page++) assert.equal(later.has(page), page % 2 === 0);
+});
+
+test('a tombstone counts where it was written, however often the writing of its copy failed', () => {
+  const files = new FailingFiles();
+  const store = new TestEngine(files, { segments: 40 });
+  for (let page = 0; page < 20; page++) assert.ok(store.store(OLD_PAGE + page, versionedPage(page, raw(1))));
+  for (let page = 0; page < 8; page++) assert.ok(store.store(page, versionedPage(page, raw(1))));
+  store.flush(0, 4);
+  store.flush(5);
+  assert.ok(store.commit());
+  const bytes = store.engine.segments.tombstoneBytes;
+  assert.equal(bytes, 48 + 32);
+  for (let put = 1; put < 300; put++) {
+    store.store(CHURNED_PAGE + (put % 5), versionedPage(put % 5, raw(put)));
+    // Of a commit that fails the wiping is to succeed.
+    if (put % 3 === 0) files.failures = 1;
+    store.engine.maintain(0.1, true);
+    files.failures = 0;
+    assert.ok(store.engine.segments.tombstoneBytes <= bytes, `put ${put}`);
+  }
+  const later = new TestEngine(files, { segments: 40 });
+  for (let page = 0; page < 8; page++) assert.equal(later.has(page), page === 4 || page > 5);
 });
 
 test('a flush of what is not stored writes nothing, in the middle of a batch too', () => {
