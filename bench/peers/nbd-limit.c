@@ -7,26 +7,21 @@
  * No log and no crash safety, no other client to be fair to, no request but whole pages: what ours may come near to.
  */
 #define _GNU_SOURCE
-#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "nbd-wire.h"
 #include "page-store-limit.h"
 
 enum {
-  REQUEST_BYTES = 28,
-  REPLY_BYTES = 16,
   INPUT_BYTES = 1 << 20,
   /* Every request that fits the input, answered with a page. */
   OUTPUT_BYTES = (INPUT_BYTES / REQUEST_BYTES + 1) * (REPLY_BYTES + PAGE),
 };
-enum { VERB_READ = 0, VERB_WRITE = 1 };
-enum { OPTION_GO = 7, REPLY_ACK = 1, REPLY_INFO = 3 };
 /* Fixed newstyle, no zeros; has flags. */
 enum { HANDSHAKE_FLAGS = 3, EXPORT_FLAGS = 1 };
-static const uint32_t REQUEST_MAGIC = 0x25609513, REPLY_MAGIC = 0x67446698;
 static const uint64_t OPTION_REPLY_MAGIC = 0x3e889045565a9;
 
 static struct store store;
@@ -36,32 +31,6 @@ static void fail(const char *what)
 {
   fprintf(stderr, "nbd-limit: %s: %s\n", what, errno != 0 ? strerror(errno) : "not as it should be");
   exit(1);
-}
-
-static uint32_t get32(const unsigned char *from)
-{
-  uint32_t value;
-  memcpy(&value, from, sizeof value);
-  return be32toh(value);
-}
-
-static uint64_t get64(const unsigned char *from)
-{
-  uint64_t value;
-  memcpy(&value, from, sizeof value);
-  return be64toh(value);
-}
-
-static void put32(unsigned char *to, uint32_t value)
-{
-  value = htobe32(value);
-  memcpy(to, &value, sizeof value);
-}
-
-static void put64(unsigned char *to, uint64_t value)
-{
-  value = htobe64(value);
-  memcpy(to, &value, sizeof value);
 }
 
 /* Returns whether the client is still there. */

@@ -17,7 +17,6 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,19 +28,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "nbd-wire.h"
+
 enum {
   PAGE = 4096,
-  REQUEST_BYTES = 28,
-  REPLY_BYTES = 16,
   DEPTH_MAX = 256,
   FILL_DEPTH = 16,
   SERVERS_MAX = 16,
   LATENCIES_MAX = 1 << 20,
   COMPARE_EVERY = 64,
 };
-enum { VERB_READ = 0, VERB_WRITE = 1 };
-enum { OPTION_GO = 7, REPLY_ACK = 1 };
-static const uint32_t REQUEST_MAGIC = 0x25609513, REPLY_MAGIC = 0x67446698;
 
 struct server {
   int socket;
@@ -136,25 +132,6 @@ static void transmit(int socket, struct iovec *parts, int count)
       parts->iov_len -= (size_t)sent;
     }
   }
-}
-
-static void put32(unsigned char *to, uint32_t value)
-{
-  value = htobe32(value);
-  memcpy(to, &value, sizeof value);
-}
-
-static void put64(unsigned char *to, uint64_t value)
-{
-  value = htobe64(value);
-  memcpy(to, &value, sizeof value);
-}
-
-static uint32_t get32(const unsigned char *from)
-{
-  uint32_t value;
-  memcpy(&value, from, sizeof value);
-  return be32toh(value);
 }
 
 /* Asks for the default export, without structured replies: what the kernel's client does. */
