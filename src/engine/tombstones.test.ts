@@ -95,6 +95,42 @@ test('a tombstone counts where it was written, however often the writing of its 
   for (let page = 0; page < 8; page++) assert.equal(later.has(page), page === 4 || page > 5);
 });
 
+test('cleaning that finds no room goes on with the record that found none: no tombstone moves twice, no page is left', () => {
+  const files = new MemorySegmentFiles();
+  const store = new TestEngine(files, { segments: 60 });
+  for (let page = 0; page < 60; page++) assert.ok(store.store(OLD_PAGE + page, versionedPage(page, raw(1))));
+  for (let n = 0; n < 20; n++) {
+    assert.ok(store.store(n, versionedPage(n, filled(n + 1))));
+    assert.ok(store.store(100 + n, versionedPage(n, raw(n))));
+    store.flush(100 + n, 2);
+    assert.ok(store.commit());
+  }
+  const { engine } = store;
+  // Each of them once, and once more while its segment is being cleaned.
+  const bytes = 2 * 20 * 48;
+  // Every second time there is no room; the next time there is.
+  let asked = 0;
+  const sometimes = <Rest extends unknown[]>(move: (...rest: Rest) => boolean) => {
+    return (...rest: Rest): boolean => ++asked % 2 === 0 && move(...rest);
+  };
+  engine.relocate = sometimes(engine.relocate.bind(engine));
+  engine.relocateRange = sometimes(engine.relocateRange.bind(engine));
+  for (let put = 1; put <= 400; put++) {
+    assert.ok(store.store(CHURNED_PAGE + (put % 5), versionedPage(put % 5, raw(put))));
+    engine.catchUp();
+    engine.maintain(0.1, true);
+    assert.ok(engine.segments.tombstoneBytes <= bytes, `${engine.segments.tombstoneBytes} bytes after ${put} puts`);
+  }
+  assert.ok(asked > 40, `asked ${asked} times`);
+  for (const each of [store, new TestEngine(files, { segments: 60 })]) {
+    for (let n = 0; n < 20; n++) {
+      const got = each.get(n);
+      assert.ok(typeof got !== 'string' && got.equals(versionedPage(n, filled(n + 1))), `page ${n}`);
+      assert.equal(each.get(100 + n), 'missing');
+    }
+  }
+});
+
 test('a flush of what is not stored writes nothing, in the middle of a batch too', () => {
   const store = new TestEngine(new MemorySegmentFiles());
   assert.ok(store.store(1, versionedPage(1, raw(1))));
