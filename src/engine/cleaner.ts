@@ -12,11 +12,12 @@
  * tombstone is missing, nobody knows what it covered: that segment stays as it is, and the next recovery refuses it.
  */
 import { systemCode } from '../base/errors.js';
-import { type Address, address, type PageIndex, pageIndex, type SegmentSlot } from '../base/ids.js';
+import { type Address, address, pageIndex, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { KIB } from '../base/units.js';
 import type { Kernel } from './kernel.js';
 import { type LogWriter, STAGE_BYTES } from './log-writer.js';
+import type { Mover } from './mover.js';
 import {
   asOfAt,
   isPageKind,
@@ -43,23 +44,6 @@ const GAIN_BYTES_MIN: number = 2 * STAGE_BYTES;
 
 /** Tombstones may take this part of the arena before age goes first. */
 const TOMBSTONE_SHARE_MAX = 0.03;
-
-/** Who appends what a victim still holds. All but the last stage only; false: no room. */
-export interface Mover {
-  /** Commits that failed: of what was staged for one, nothing has moved. */
-  readonly failedCommits: number;
-  /** A copy of a live record that stands at `from` in memory. */
-  relocate(object: StoredObject, index: PageIndex, from: Address): boolean;
-  /** "This page is lost", in place of a record that cannot be read any more. */
-  markLost(object: StoredObject, index: PageIndex): boolean;
-  /** A tombstone of one page, an object or a pool. */
-  relocateTombstone(kind: number, object: number, index: number): boolean;
-  /** One of a range, as far as segments opened before `asOf` hold it. */
-  relocateRange(object: number, first: number, count: number, asOf: number): boolean;
-  /** The object's name once more, behind all that was committed. */
-  commitName(object: StoredObject): boolean;
-  commitUpkeep(): boolean;
-}
 
 export class Cleaner {
   /** Bytes that cleaning has passed and did not have to keep, ever. */
@@ -109,7 +93,7 @@ export class Cleaner {
     const { failedCommits } = this.#mover;
     const ended = this.#segments.keptBytesOf(victim) === 0 || this.#passSome(victim, bytes);
     // What was staged before it got stuck is good as well. Where it was not written the victim must be passed again.
-    const isWritten = this.#mover.commitUpkeep() && this.#mover.failedCommits === failedCommits;
+    const isWritten = this.#mover.commit() && this.#mover.failedCommits === failedCommits;
     const done = isWritten && (!ended || this.#finish(victim));
     if (ended || !done) this.#victim = undefined;
     const passed = (ended ? this.#segments.segmentBytes : this.#reader.offset) - from;
@@ -242,7 +226,7 @@ export class Cleaner {
   /** What is still live here has a record that cannot be read. That must not turn into "never stored". O(pages). */
   #markLost(victim: SegmentSlot): boolean {
     const marked = this.#index.pagesIn(victim).every(({ object, index }) => this.#mover.markLost(object, index));
-    return this.#mover.commitUpkeep() && marked;
+    return this.#mover.commit() && marked;
   }
 }
 

@@ -15,20 +15,22 @@ import { assert } from '../base/assert.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
 import { type Address, objectNumber, type PageIndex, poolNumber } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
-import { Batch, NOT_STAGED, Op } from './batch.js';
-import { Cleaner, type Mover } from './cleaner.js';
+import { NOT_STAGED } from './batch.js';
+import { Cleaner } from './cleaner.js';
 import type { Kernel } from './kernel.js';
 import { DecodeResult } from './kernel-exports.js';
 import { LogWriter, STAGE_BYTES } from './log-writer.js';
-import { ENTRY_LOST, ENTRY_PENDING, payloadBytesOf, storedBytesOf } from './page-entry.js';
+import { Mover } from './mover.js';
+import { payloadBytesOf } from './page-entry.js';
 import type { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
 import { readOrZeros } from './read-around.js';
-import { RANGE_AS_OF_BYTES, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, RecordKind } from './record.js';
+import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes } from './record.js';
 import { RecordWriter } from './record-writer.js';
 import type { RecoveredLog } from './recovery.js';
 import { type SegmentTable } from './segment-table.js';
 import { Space } from './space.js';
+import { Staging } from './staging.js';
 import type { StoreIndex } from './store-index.js';
 import { NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.js';
 
@@ -36,26 +38,22 @@ import { NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.j
 export const GetOutcome = { hit: 0, miss: 1, damaged: 2 } as const;
 export type GetOutcome = (typeof GetOutcome)[keyof typeof GetOutcome];
 
-export class Engine implements Mover {
+export class Engine {
   readonly segments: SegmentTable;
   readonly pools: Set<StoredPool> = new Set();
   /** Gets that found a record and could not vouch for it. */
   verifyFailures = 0;
-  /** Batches that the files would not take, upkeep's among them. */
-  failedCommits = 0;
 
   readonly #kernel: Kernel;
   readonly #files: SegmentFiles;
   readonly #slab: PageSlab;
   readonly #index: StoreIndex;
-  readonly #batch = new Batch();
   readonly #log: LogWriter;
   readonly #records: RecordWriter;
+  readonly #staging: Staging;
   readonly #space: Space;
   readonly #cleaner: Cleaner;
   readonly #record: Address;
-  /** What the batch would add to the live bytes. */
-  #pendingBytes = 0;
   /** How the first part of a batch that was committed early and failed did so: the commit its caller waits for does too. */
   #earlyFailure: CommitOutcome = CommitOutcome.done;
   #nextObject: number;
@@ -82,8 +80,9 @@ export class Engine implements Mover {
       makeFree: (use) => this.#space.makeFree(use),
     });
     this.#records = new RecordWriter(kernel, this.#log);
+    this.#staging = new Staging(this.#index, this.#log, this.#records, this.pools);
     this.#space = new Space(files, this.segments, this.#log, limits.batchBytesMax);
-    this.#cleaner = new Cleaner(kernel, files, this.#index, this.#log, this);
+    this.#cleaner = new Cleaner(kernel, files, this.#index, this.#log, new Mover(this.#staging));
     for (const slot of recovered.marked) this.#log.wipeMark(slot);
     if (recovered.open !== undefined)
       this.#log.resume(recovered.open.slot, recovered.open.generation, recovered.open.end);
@@ -122,15 +121,14 @@ export class Engine implements Mover {
     if (to === undefined) return false;
     const cell = object.table.reach(index);
     const payloadBytes = this.#records.page(to, object, index, from);
-    const bytes = recordBytes(payloadBytes);
-    const growth = bytes - this.#storedBytesOf(object, index, cell);
+    const growth = recordBytes(payloadBytes) - this.#staging.storedBytesOf(object, index, cell);
     const isOver = growth > 0 && growth > storedMax - object.pool.storedBytes - object.pool.pendingBytes;
-    if (isOver || !this.#space.takes(growth + this.#pendingBytes)) {
+    if (isOver || !this.#space.takes(growth + this.#staging.pendingBytes)) {
       // A leaf made for nothing goes, unless the batch may have marked another of its pages.
-      if (this.#batch.length === 0) object.table.prune(index);
+      if (this.#staging.isEmpty) object.table.prune(index);
       return false;
     }
-    this.#stageStore(object, index, cell, payloadBytes, bytes, growth);
+    this.#staging.store(object, index, cell, payloadBytes, growth);
     return true;
   }
 
@@ -140,11 +138,11 @@ export class Engine implements Mover {
     if (cell === NO_CELL) return GetOutcome.miss;
     const location = this.#slab.location(cell);
     const word = this.#slab.word(cell);
-    const newest = this.#stagedOf(object, index, word);
+    const newest = this.#staging.newestOf(object, index, cell);
     if (newest !== NOT_STAGED) {
-      if (this.#batch.op[newest] !== Op.store) return GetOutcome.miss;
-      const staged = this.#log.stagedAt(this.#batch.location[newest]!);
-      return this.#decode(object, index, staged.record, staged.generation, this.#batch.word[newest]!, to);
+      if (!this.#staging.isStore(newest)) return GetOutcome.miss;
+      const staged = this.#staging.storeAt(newest);
+      return this.#decode(object, index, staged.record, staged.generation, staged.word, to);
     }
     if (location === 0) return GetOutcome.miss;
     const slot = this.segments.slotOf(location);
@@ -157,8 +155,8 @@ export class Engine implements Mover {
   has(object: StoredObject, index: PageIndex): boolean {
     const cell = object.table.find(index);
     if (cell === NO_CELL) return false;
-    const newest = this.#stagedOf(object, index, this.#slab.word(cell));
-    return newest === NOT_STAGED ? this.#slab.location(cell) !== 0 : this.#batch.op[newest] === Op.store;
+    const newest = this.#staging.newestOf(object, index, cell);
+    return newest === NOT_STAGED ? this.#slab.location(cell) !== 0 : this.#staging.isStore(newest);
   }
 
   /** First page in `[first, end)` whose being stored differs from that of `first`. Call it between batches. */
@@ -172,35 +170,26 @@ export class Engine implements Mover {
   flushPage(object: StoredObject, index: PageIndex): boolean {
     this.#beginOperation();
     if (!this.has(object, index)) return false;
-    const cell = object.table.find(index);
-    this.#pend(object.pool, -this.#storedBytesOf(object, index, cell));
-    const location = this.#stageTombstone(RecordKind.flushPage, object.number, index, 0);
-    this.#slab.setWord(cell, this.#slab.word(cell) | ENTRY_PENDING);
-    this.#batch.add(Op.flushPage, object, object.pool, index, 0, 0, location);
+    this.#staging.flushPage(object, index, object.table.find(index));
     return true;
   }
 
   /** Flushes pages `[first, first + count)`; writes nothing where none is stored. Never refused. O(pages stored there). */
   flushRange(object: StoredObject, first: PageIndex, count: number): void {
     this.#beginOperation();
-    const end = first + count;
-    if (!(this.#batch.storesIn(object, first, end) ?? object.table.nextPresent(first, end) < end)) return;
-    const location = this.#stageTombstone(RecordKind.flushRange, object.number, first, count);
-    this.#batch.add(Op.flushRange, object, object.pool, first, count, 0, location);
+    if (this.#staging.isAnyStored(object, first, first + count)) this.#staging.flushRange(object, first, count);
   }
 
   /** Flushes every page of the object, whose number is not used again: a new put needs a new object. */
   flushObject(object: StoredObject): void {
     this.#beginOperation();
-    const location = this.#stageTombstone(RecordKind.flushObject, object.number, 0, 0);
-    this.#batch.add(Op.flushObject, object, object.pool, 0, 0, 0, location);
+    this.#staging.flushObject(object);
   }
 
   /** Flushes every page of the pool, whose number is not used again. */
   flushPool(pool: StoredPool): void {
     this.#beginOperation();
-    const location = this.#stageTombstone(RecordKind.flushPool, pool.number, 0, 0);
-    this.#batch.add(Op.flushPool, undefined, pool, 0, 0, 0, location);
+    this.#staging.flushPool(pool);
   }
 
   /**
@@ -210,7 +199,7 @@ export class Engine implements Mover {
    * @throws when the arena takes no writes at all; the only way on is to end and start again.
    */
   commit(): CommitOutcome {
-    const outcome = this.#commitBatch();
+    const outcome = this.#staging.commit();
     const early = this.#earlyFailure;
     this.#earlyFailure = CommitOutcome.done;
     return early === CommitOutcome.done ? outcome : early;
@@ -218,7 +207,7 @@ export class Engine implements Mover {
 
   /** Cleans what the batches so far owe: to be called when their replies have left, or the next batch pays first. */
   catchUp(): void {
-    assert(this.#batch.length === 0, 'the batch is committed');
+    assert(this.#staging.isEmpty, 'the batch is committed');
     this.#space.catchUp(this.#cleaner);
   }
 
@@ -228,14 +217,14 @@ export class Engine implements Mover {
    * @returns whether there is more to do. One call passes at most 128 KiB.
    */
   maintain(slack: number, cleans: boolean): boolean {
-    if (this.#batch.length > 0) return true;
+    if (!this.#staging.isEmpty) return true;
     if (this.#space.giveBack(slack)) return true;
     return cleans && this.#space.isWasteful(slack) && this.#cleaner.step();
   }
 
   /** Seals and marks the log as closed, so that the next start knows whether all of it is there. */
   close(): void {
-    assert(this.#batch.length === 0, 'the last batch is committed');
+    assert(this.#staging.isEmpty, 'the last batch is committed');
     this.#log.close();
     this.#files.close();
   }
@@ -250,6 +239,11 @@ export class Engine implements Mover {
     return this.#log.writtenBytes;
   }
 
+  /** Batches that the files would not take, upkeep's among them. */
+  get failedCommits(): number {
+    return this.#staging.failedCommits;
+  }
+
   get occupiedBytes(): number {
     return this.segments.files * this.segments.segmentBytes;
   }
@@ -259,108 +253,14 @@ export class Engine implements Mover {
     return this.#slab.bytes + this.segments.slots * 17;
   }
 
-  // What the cleaner needs: see Mover. Nobody else calls these.
-
-  relocate(object: StoredObject, index: PageIndex, from: Address): boolean {
-    if (!this.#hasBatchRoom()) return false;
-    const to = this.#records.begin(object, 'upkeep');
-    if (to === undefined) return false;
-    const cell = object.table.find(index);
-    const word = this.#slab.word(cell);
-    const bytes = storedBytesOf(word);
-    this.#records.copy(to, from, bytes);
-    this.#stageStore(object, index, cell, payloadBytesOf(word), bytes, 0, word & ENTRY_LOST);
-    return true;
-  }
-
-  markLost(object: StoredObject, index: PageIndex): boolean {
-    if (!this.#hasBatchRoom()) return false;
-    const to = this.#records.begin(object, 'upkeep');
-    if (to === undefined) return false;
-    const cell = object.table.find(index);
-    this.#records.lost(to, object, index);
-    const growth = RECORD_HEADER_BYTES - storedBytesOf(this.#slab.word(cell));
-    this.#stageStore(object, index, cell, 0, RECORD_HEADER_BYTES, growth, ENTRY_LOST);
-    return true;
-  }
-
-  relocateTombstone(kind: number, object: number, index: number): boolean {
-    return this.#hasBatchRoom() && this.#moved(this.#records.tombstone(kind, object, index, 0), RECORD_HEADER_BYTES);
-  }
-
-  relocateRange(object: number, first: number, count: number, asOf: number): boolean {
-    return this.#hasBatchRoom() && this.#moved(this.#records.rangeAsOf(object, first, count, asOf), RANGE_AS_OF_BYTES);
-  }
-
-  #moved(location: number | undefined, bytes: number): boolean {
-    if (location !== undefined) this.#batch.add(Op.moveTombstone, undefined, undefined, 0, bytes, 0, location);
-    return location !== undefined;
-  }
-
-  commitName(object: StoredObject): boolean {
-    object.namedIn = 0;
-    return this.#hasBatchRoom() && this.#records.begin(object, 'upkeep') !== undefined && this.commitUpkeep();
-  }
-
-  commitUpkeep(): boolean {
-    return this.#commitBatch() === CommitOutcome.done;
-  }
-
-  /** Upkeep's batches are as long as it likes: a full one is committed and another begun. */
-  #hasBatchRoom(): boolean {
-    return (!this.#batch.isFull && this.#log.hasStaging) || this.commitUpkeep();
-  }
-
   /** Before the first operation of a batch, make the room that a batch may need, while cleaning is still possible. */
   #beginOperation(): void {
-    if (this.#batch.length > 0) {
-      if (!this.#batch.isFull && this.#log.hasStaging) return;
-      const outcome = this.#commitBatch();
+    if (!this.#staging.isEmpty) {
+      if (this.#staging.hasRoom) return;
+      const outcome = this.#staging.commit();
       if (this.#earlyFailure === CommitOutcome.done) this.#earlyFailure = outcome;
     }
     this.#space.beforeBatch(this.#cleaner);
-  }
-
-  #stageStore(
-    object: StoredObject,
-    index: number,
-    cell: number,
-    payloadBytes: number,
-    bytes: number,
-    growth: number,
-    flags = 0,
-  ): void {
-    const location = this.#log.advance(bytes);
-    this.#slab.setWord(cell, this.#slab.word(cell) | ENTRY_PENDING);
-    this.#batch.add(Op.store, object, object.pool, index, 0, payloadBytes | flags, location);
-    this.#pend(object.pool, growth);
-  }
-
-  /** Two segments are kept back for this. */
-  #stageTombstone(kind: RecordKind, object: number, index: number, count: number): number {
-    const location = this.#records.tombstone(kind, object, index, count);
-    assert(location !== undefined, 'the reserve has room for a tombstone');
-    return location;
-  }
-
-  #pend(pool: StoredPool, growth: number): void {
-    pool.pendingBytes += growth;
-    this.#pendingBytes += growth;
-  }
-
-  /** What the page takes now, the staged batch included. */
-  #storedBytesOf(object: StoredObject, index: number, cell: number): number {
-    const word = this.#slab.word(cell);
-    const newest = this.#stagedOf(object, index, word);
-    if (newest !== NOT_STAGED)
-      return this.#batch.op[newest] === Op.store ? storedBytesOf(this.#batch.word[newest]!) : 0;
-    return this.#slab.location(cell) === 0 ? 0 : storedBytesOf(word);
-  }
-
-  /** The staged operation that decides what the page is; `word` is its entry's. Most pages have none. */
-  #stagedOf(object: StoredObject, index: number, word: number): number {
-    const mayHave = (word & ENTRY_PENDING) !== 0 || this.#batch.hasWide;
-    return mayHave ? this.#batch.newestOf(object, index) : NOT_STAGED;
   }
 
   /** `of` is the generation of the segment that the record belongs to. */
@@ -369,52 +269,5 @@ export class Engine implements Mover {
     if (outcome === DecodeResult.done) return GetOutcome.hit;
     this.verifyFailures++;
     return GetOutcome.damaged;
-  }
-
-  #commitBatch(): CommitOutcome {
-    const batch = this.#batch;
-    if (batch.length === 0 && this.#log.stagedBytes === 0) return CommitOutcome.done;
-    const outcome = this.#log.commit();
-    const written = outcome === CommitOutcome.done;
-    if (!written) this.failedCommits++;
-    this.#records.settle(written);
-    for (let at = 0; at < batch.length; at++) {
-      const pool = batch.pools[at];
-      if (pool !== undefined) pool.pendingBytes = 0;
-      if (written) this.#apply(at);
-      else this.#unpend(at);
-    }
-    this.#pendingBytes = 0;
-    batch.clear();
-    return outcome;
-  }
-
-  #apply(at: number): void {
-    const batch = this.#batch;
-    const object = batch.objects[at];
-    const index = batch.index[at]!;
-    const location = batch.location[at]!;
-    const op = batch.op[at]!;
-    if (op === Op.store) return this.#index.store(object!, index, location, batch.word[at]!);
-    this.segments.addTombstone(this.segments.slotOf(location), batch.tombstoneBytesOf(at));
-    if (op === Op.moveTombstone) return;
-    if (op === Op.flushPage) this.#index.drop(object!, index);
-    else if (op === Op.flushRange) this.#index.dropRange(object!, index, index + batch.value[at]!);
-    else if (op === Op.flushObject) this.#index.dropObject(object!);
-    else for (const each of batch.pools[at]!.objects) this.#index.dropObject(each);
-    if (op === Op.flushPool) this.pools.delete(batch.pools[at]!);
-  }
-
-  /** The batch failed: the page is what it was. */
-  #unpend(at: number): void {
-    const object = this.#batch.objects[at];
-    const op = this.#batch.op[at];
-    if (object === undefined || (op !== Op.store && op !== Op.flushPage)) return;
-    const index = this.#batch.index[at]!;
-    const cell = object.table.find(index);
-    if (cell === NO_CELL) return;
-    const word = this.#slab.word(cell) & ~ENTRY_PENDING;
-    this.#slab.setWord(cell, this.#slab.location(cell) === 0 ? 0 : word);
-    object.table.prune(index);
   }
 }

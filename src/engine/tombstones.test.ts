@@ -5,6 +5,7 @@ import { FailingFiles } from '../../test/support/failing-files.js';
 import { TestEngine } from '../../test/support/test-engine.js';
 import { versionedPage } from '../../test/support/versioned-page.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
+import { Mover } from './mover.js';
 
 /** A page that does not compress, and one that repeats a word. */
 const raw = (version: number): number => 1 + 4 * version;
@@ -95,7 +96,7 @@ test('a tombstone counts where it was written, however often the writing of its 
   for (let page = 0; page < 8; page++) assert.equal(later.has(page), page === 4 || page > 5);
 });
 
-test('cleaning that finds no room goes on with the record that found none: no tombstone moves twice, no page is left', () => {
+test('cleaning that finds no room goes on with the record that found none: no tombstone moves twice, no page is left', (t) => {
   const files = new MemorySegmentFiles();
   const store = new TestEngine(files, { segments: 60 });
   for (let page = 0; page < 60; page++) assert.ok(store.store(OLD_PAGE + page, versionedPage(page, raw(1))));
@@ -110,18 +111,17 @@ test('cleaning that finds no room goes on with the record that found none: no to
   const bytes = 2 * 20 * 48;
   // Every second time there is no room; the next time there is.
   let asked = 0;
-  const sometimes = <Rest extends unknown[]>(move: (...rest: Rest) => boolean) => {
-    return (...rest: Rest): boolean => ++asked % 2 === 0 && move(...rest);
-  };
-  engine.relocate = sometimes(engine.relocate.bind(engine));
-  engine.relocateRange = sometimes(engine.relocateRange.bind(engine));
+  const relocateRange = Reflect.get(Mover.prototype, 'relocateRange');
+  t.mock.method(Mover.prototype, 'relocateRange', function (this: Mover, ...rest: Parameters<typeof relocateRange>) {
+    return ++asked % 2 === 0 && relocateRange.apply(this, rest);
+  });
   for (let put = 1; put <= 400; put++) {
     assert.ok(store.store(CHURNED_PAGE + (put % 5), versionedPage(put % 5, raw(put))));
     engine.catchUp();
     engine.maintain(0.1, true);
     assert.ok(engine.segments.tombstoneBytes <= bytes, `${engine.segments.tombstoneBytes} bytes after ${put} puts`);
   }
-  assert.ok(asked > 40, `asked ${asked} times`);
+  assert.ok(asked >= 40, `asked ${asked} times`);
   for (const each of [store, new TestEngine(files, { segments: 60 })]) {
     for (let n = 0; n < 20; n++) {
       const got = each.get(n);

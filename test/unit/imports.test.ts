@@ -54,7 +54,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const SYNCHRONOUS = new Set(['engine', 'tmem', 'evict', 'cmm', 'ledger', 'sensor', 'policy']);
 
 /** 400 is the aim; a file that passes this is to be split. */
-const LINES_MAX = 420;
+const LINES_MAX = 400;
 
 interface Source {
   /** From the project's folder. */

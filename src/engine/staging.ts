@@ -1,0 +1,180 @@
+/**
+ * The batch on its way: operations whose records are staged at the end of the log, and what becomes of them. Until
+ * they are committed only this batch itself sees them; then all of them are in the index, or none is anywhere.
+ *
+ * @hot `newestOf` runs once per get, `store` once per put.
+ */
+import { assert } from '../base/assert.js';
+import { CommitOutcome } from '../base/commit-outcome.js';
+import type { Address } from '../base/ids.js';
+import { Batch, NOT_STAGED, Op } from './batch.js';
+import type { LogWriter } from './log-writer.js';
+import { ENTRY_PENDING, storedBytesOf } from './page-entry.js';
+import { NO_CELL } from './page-table.js';
+import { recordBytes, RecordKind } from './record.js';
+import type { RecordWriter } from './record-writer.js';
+import type { StoreIndex } from './store-index.js';
+import type { StoredObject, StoredPool } from './stored-object.js';
+
+export class Staging {
+  /** Batches that the files would not take. */
+  failedCommits = 0;
+  /** What the batch would add to the live bytes. */
+  pendingBytes = 0;
+  readonly index: StoreIndex;
+  readonly records: RecordWriter;
+
+  readonly #log: LogWriter;
+  readonly #pools: Set<StoredPool>;
+  readonly #batch = new Batch();
+
+  /** @param pools - from which a pool goes when its flush is committed */
+  constructor(index: StoreIndex, log: LogWriter, records: RecordWriter, pools: Set<StoredPool>) {
+    this.index = index;
+    this.#log = log;
+    this.records = records;
+    this.#pools = pools;
+  }
+
+  get isEmpty(): boolean {
+    return this.#batch.length === 0;
+  }
+
+  /** Whether it takes another operation; if not, commit first. */
+  get hasRoom(): boolean {
+    return !this.#batch.isFull && this.#log.hasStaging;
+  }
+
+  /** The staged operation that decides what the page is, or {@link NOT_STAGED}: most pages have none. `cell` is its. */
+  newestOf(object: StoredObject, index: number, cell: number): number {
+    const mayHave = (this.index.slab.word(cell) & ENTRY_PENDING) !== 0 || this.#batch.hasWide;
+    return mayHave ? this.#batch.newestOf(object, index) : NOT_STAGED;
+  }
+
+  /** Whether an operation leaves the page stored. */
+  isStore(at: number): boolean {
+    return this.#batch.op[at] === Op.store;
+  }
+
+  /** Of a store: its record in memory, and the word that its entry will have. */
+  storeAt(at: number): { record: Address; generation: number; word: number } {
+    return { ...this.#log.stagedAt(this.#batch.location[at]!), word: this.#batch.word[at]! };
+  }
+
+  /** What the page takes now, the batch included. */
+  storedBytesOf(object: StoredObject, index: number, cell: number): number {
+    const newest = this.newestOf(object, index, cell);
+    if (newest !== NOT_STAGED) return this.isStore(newest) ? storedBytesOf(this.#batch.word[newest]!) : 0;
+    return this.index.slab.location(cell) === 0 ? 0 : storedBytesOf(this.index.slab.word(cell));
+  }
+
+  /** Whether a page is stored in `[first, end)`, the batch included. */
+  isAnyStored(object: StoredObject, first: number, end: number): boolean {
+    return this.#batch.storesIn(object, first, end) ?? object.table.nextPresent(first, end) < end;
+  }
+
+  /** The page's record was built where the next one goes. `flags` are its entry's. */
+  store(object: StoredObject, index: number, cell: number, payloadBytes: number, growth: number, flags = 0): void {
+    const location = this.#log.advance(recordBytes(payloadBytes));
+    this.#setPending(cell);
+    this.#batch.add(Op.store, object, object.pool, index, 0, payloadBytes | flags, location);
+    this.#pend(object.pool, growth);
+  }
+
+  flushPage(object: StoredObject, index: number, cell: number): void {
+    this.#pend(object.pool, -this.storedBytesOf(object, index, cell));
+    const location = this.#tombstone(RecordKind.flushPage, object.number, index, 0);
+    this.#setPending(cell);
+    this.#batch.add(Op.flushPage, object, object.pool, index, 0, 0, location);
+  }
+
+  flushRange(object: StoredObject, first: number, count: number): void {
+    const location = this.#tombstone(RecordKind.flushRange, object.number, first, count);
+    this.#batch.add(Op.flushRange, object, object.pool, first, count, 0, location);
+  }
+
+  flushObject(object: StoredObject): void {
+    const location = this.#tombstone(RecordKind.flushObject, object.number, 0, 0);
+    this.#batch.add(Op.flushObject, object, object.pool, 0, 0, 0, location);
+  }
+
+  flushPool(pool: StoredPool): void {
+    const location = this.#tombstone(RecordKind.flushPool, pool.number, 0, 0);
+    this.#batch.add(Op.flushPool, undefined, pool, 0, 0, 0, location);
+  }
+
+  /** A tombstone that cleaning moves, of so many bytes, was built and taken. */
+  moveTombstone(location: number, bytes: number): void {
+    this.#batch.add(Op.moveTombstone, undefined, undefined, 0, bytes, 0, location);
+  }
+
+  /**
+   * Writes the batch, then makes it visible. Unless that is done, nothing of it happened, and it is gone.
+   *
+   * @throws when the arena takes no writes at all
+   */
+  commit(): CommitOutcome {
+    const batch = this.#batch;
+    if (batch.length === 0 && this.#log.stagedBytes === 0) return CommitOutcome.done;
+    const outcome = this.#log.commit();
+    const written = outcome === CommitOutcome.done;
+    if (!written) this.failedCommits++;
+    this.records.settle(written);
+    for (let at = 0; at < batch.length; at++) {
+      const pool = batch.pools[at];
+      if (pool !== undefined) pool.pendingBytes = 0;
+      if (written) this.#apply(at);
+      else this.#unpend(at);
+    }
+    this.pendingBytes = 0;
+    batch.clear();
+    return outcome;
+  }
+
+  /** Two segments are kept back for this. */
+  #tombstone(kind: RecordKind, object: number, index: number, count: number): number {
+    const location = this.records.tombstone(kind, object, index, count);
+    assert(location !== undefined, 'the reserve has room for a tombstone');
+    return location;
+  }
+
+  #setPending(cell: number): void {
+    this.index.slab.setWord(cell, this.index.slab.word(cell) | ENTRY_PENDING);
+  }
+
+  #pend(pool: StoredPool, growth: number): void {
+    pool.pendingBytes += growth;
+    this.pendingBytes += growth;
+  }
+
+  #apply(at: number): void {
+    const batch = this.#batch;
+    const { segments } = this.index;
+    const object = batch.objects[at];
+    const index = batch.index[at]!;
+    const location = batch.location[at]!;
+    const op = batch.op[at]!;
+    if (op === Op.store) return this.index.store(object!, index, location, batch.word[at]!);
+    segments.addTombstone(segments.slotOf(location), batch.tombstoneBytesOf(at));
+    if (op === Op.moveTombstone) return;
+    if (op === Op.flushPage) this.index.drop(object!, index);
+    else if (op === Op.flushRange) this.index.dropRange(object!, index, index + batch.value[at]!);
+    else if (op === Op.flushObject) this.index.dropObject(object!);
+    else for (const each of batch.pools[at]!.objects) this.index.dropObject(each);
+    if (op === Op.flushPool) this.#pools.delete(batch.pools[at]!);
+  }
+
+  /** The batch failed: the page is what it was. */
+  #unpend(at: number): void {
+    const object = this.#batch.objects[at];
+    const op = this.#batch.op[at];
+    if (object === undefined || (op !== Op.store && op !== Op.flushPage)) return;
+    const index = this.#batch.index[at]!;
+    const cell = object.table.find(index);
+    if (cell === NO_CELL) return;
+    const { slab } = this.index;
+    const word = slab.word(cell) & ~ENTRY_PENDING;
+    slab.setWord(cell, slab.location(cell) === 0 ? 0 : word);
+    object.table.prune(index);
+  }
+}
