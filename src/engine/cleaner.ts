@@ -66,6 +66,8 @@ export class Cleaner {
   #tombstonesSeen = 0;
   /** There was no room for the record that the reader is at: it is the next to be moved. */
   #isStuck = false;
+  /** Nothing of the victim is left to be moved: it only has to be finished with. */
+  #isPassed = false;
   /** The object whose page was moved last out of the victim. */
   #movedLast: StoredObject | undefined;
 
@@ -91,16 +93,17 @@ export class Cleaner {
     const written = this.#log.writtenBytes;
     const from = this.#reader.offset;
     const { failedCommits } = this.#mover;
-    const ended = this.#segments.keptBytesOf(victim) === 0 || this.#passSome(victim, bytes);
+    this.#isPassed ||= this.#segments.keptBytesOf(victim) === 0 || this.#passSome(victim, bytes);
     // What was staged before it got stuck is good as well. Where it was not written the victim must be passed again.
     const isWritten = this.#mover.commit() && this.#mover.failedCommits === failedCommits;
-    const done = isWritten && (!ended || this.#finish(victim));
-    if (ended || !done) this.#victim = undefined;
-    const passed = (ended ? this.#segments.segmentBytes : this.#reader.offset) - from;
+    const isFinished = isWritten && this.#isPassed && this.#finish(victim);
+    const isStuck = this.#isPassed ? !isFinished : this.#isStuck;
+    if (isFinished || !isWritten) this.#victim = undefined;
+    const passed = (isFinished ? this.#segments.segmentBytes : this.#reader.offset) - from;
     const moved = this.#log.writtenBytes - written;
     this.movedBytes += moved;
-    if (done) this.reclaimedBytes += Math.max(0, passed - moved);
-    return done && (ended || !this.#isStuck);
+    if (isWritten) this.reclaimedBytes += Math.max(0, passed - moved);
+    return isWritten && !isStuck;
   }
 
   /** Of the victim; 0 where there is none. */
@@ -124,7 +127,7 @@ export class Cleaner {
     this.#oldest = oldestGeneration;
     this.#victimDamaged = false;
     this.#tombstonesSeen = 0;
-    this.#isStuck = false;
+    this.#isStuck = this.#isPassed = false;
     this.#movedLast = undefined;
     this.#reader.open(victim, this.#segments.generationOf(victim));
     return true;

@@ -5,7 +5,7 @@ import { FailingFiles } from '../../test/support/failing-files.js';
 import { TestEngine } from '../../test/support/test-engine.js';
 import { versionedPage } from '../../test/support/versioned-page.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
-import { Mover } from './mover.js';
+import { LogWriter, type StagingUse } from './log-writer.js';
 
 /** A page that does not compress, and one that repeats a word. */
 const raw = (version: number): number => 1 + 4 * version;
@@ -111,9 +111,9 @@ test('cleaning that finds no room goes on with the record that found none: no to
   const bytes = 2 * 20 * 48;
   // Every second time there is no room; the next time there is.
   let asked = 0;
-  const relocateRange = Reflect.get(Mover.prototype, 'relocateRange');
-  t.mock.method(Mover.prototype, 'relocateRange', function (this: Mover, ...rest: Parameters<typeof relocateRange>) {
-    return ++asked % 2 === 0 && relocateRange.apply(this, rest);
+  const stage = Reflect.get(LogWriter.prototype, 'stage');
+  t.mock.method(LogWriter.prototype, 'stage', function (this: LogWriter, use: StagingUse) {
+    return use === 'upkeep' && ++asked % 2 === 1 ? undefined : stage.call(this, use);
   });
   for (let put = 1; put <= 400; put++) {
     assert.ok(store.store(CHURNED_PAGE + (put % 5), versionedPage(put % 5, raw(put))));
@@ -121,7 +121,7 @@ test('cleaning that finds no room goes on with the record that found none: no to
     engine.maintain(0.1, true);
     assert.ok(engine.segments.tombstoneBytes <= bytes, `${engine.segments.tombstoneBytes} bytes after ${put} puts`);
   }
-  assert.ok(asked >= 40, `asked ${asked} times`);
+  assert.ok(asked > 40, `asked ${asked} times`);
   for (const each of [store, new TestEngine(files, { segments: 60 })]) {
     for (let n = 0; n < 20; n++) {
       const got = each.get(n);

@@ -53,7 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** They never wait, read a clock, draw randomness or touch a socket: so a seed replays them. */
 const SYNCHRONOUS = new Set(['engine', 'tmem', 'evict', 'cmm', 'ledger', 'sensor', 'policy']);
 
-/** 400 is the aim; a file that passes this is to be split. */
+/** A file that passes this holds more than one thing. */
 const LINES_MAX = 400;
 
 interface Source {
