@@ -1,4 +1,5 @@
 /** An NBD server over memory, in this process, in a folder of its own: for tests of one export. */
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -6,6 +7,7 @@ import { MIB } from '../../src/base/units.js';
 import type { NbdCounters } from '../../src/serve/data/nbd/counters.js';
 import { NbdServer } from '../../src/serve/data/nbd/server.js';
 import type { TransportKind } from '../../src/serve/data/nbd/transport.js';
+import type { NbdError } from '../../src/wire/nbd/request.js';
 import { heapPageMemory } from './heap-page-memory.js';
 import { MemoryFace } from './memory-face.js';
 import { NbdClient, type NbdClientOptions } from './nbd-client.js';
@@ -49,6 +51,35 @@ export async function nbdFixture(
     rmSync(folder, { recursive: true, force: true });
   };
   return { server, face, folder, socketPath, counters, connect, close };
+}
+
+/** For one test. */
+export async function withFixture(
+  options: Parameters<typeof nbdFixture>[0],
+  body: (fixture: NbdFixture) => Promise<void>,
+): Promise<void> {
+  const fixture = await nbdFixture(options);
+  try {
+    await body(fixture);
+  } finally {
+    await fixture.close();
+  }
+}
+
+export async function rejects(answer: Promise<unknown>, error: NbdError, what?: string): Promise<void> {
+  await assert.rejects(answer, { error }, what);
+}
+
+/** The next `bytes` that arrive, raw: the client must not be used for anything else any more. */
+export function collect(client: NbdClient, bytes: number): Promise<Buffer> {
+  client.socket.removeAllListeners('data');
+  return new Promise((resolve) => {
+    let got = Buffer.alloc(0);
+    client.socket.on('data', (chunk) => {
+      got = Buffer.concat([got, chunk]);
+      if (got.length >= bytes) resolve(got);
+    });
+  });
 }
 
 /** Bytes that differ from page to page and from `salt` to `salt`. */
