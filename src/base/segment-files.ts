@@ -29,5 +29,8 @@ export interface SegmentFiles {
    */
   remove(slot: SegmentSlot, done: () => void): void;
 
+  /** Waits for the removals that are under way: their `done` has been called when it returns. */
+  finishRemovals(): void;
+
   close(): void;
 }

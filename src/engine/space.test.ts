@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LingeringFiles } from '../../test/support/lingering-files.js';
 import { TestEngine } from '../../test/support/test-engine.js';
 import { versionedPage } from '../../test/support/versioned-page.js';
 import { seededPrng } from '../base/prng.js';
@@ -132,4 +133,20 @@ test('when its file system is full the store takes overwrites, however it came t
     let refused = 0;
     while (!store.store(growing, versionedPage(growing, 1))) assert.ok(++refused < 100, 'room is found again');
   }
+});
+
+test('what was given back and is not gone yet is no reason to refuse', () => {
+  const files = new LingeringFiles();
+  const store = new TestEngine(files, { segments: 40, segmentBytes: SEGMENT_BYTES });
+  let pages = 0;
+  while (store.store(pages, versionedPage(pages, 1))) pages++;
+  const trimmed = Math.ceil(pages / 8);
+  store.flush(0, trimmed);
+  assert.ok(store.commit());
+  store.settle();
+  assert.ok(store.engine.segments.filesKept < 40 && store.engine.segments.files === 40, 'files are on their way out');
+  for (let page = 0; page < trimmed - 1; page++) {
+    assert.ok(store.store(page, versionedPage(page, 5)), `page ${page} of ${trimmed}`);
+  }
+  assert.ok(files.occupiedBytes <= 40 * SEGMENT_BYTES);
 });

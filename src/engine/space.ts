@@ -75,7 +75,12 @@ export class Space {
    */
   makeFree(use: StagingUse): boolean {
     if (use === 'put' && this.#fullForBatches > 0) return false;
-    const slot = this.#segments.absentSlot();
+    let slot = this.#segments.absentSlot();
+    if (slot === undefined && this.#segments.filesKept < this.#segments.filesMax) {
+      // What was given back a moment ago and is not gone yet is asked for again.
+      this.#files.finishRemovals();
+      slot = this.#segments.absentSlot();
+    }
     if (slot === undefined) return false;
     try {
       this.#files.create(slot, this.#segments.segmentBytes);

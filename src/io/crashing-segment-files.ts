@@ -71,6 +71,10 @@ export class CrashingSegmentFiles implements SegmentFiles {
     this.#files.remove(slot, done);
   }
 
+  finishRemovals(): void {
+    this.#files.finishRemovals();
+  }
+
   close(): void {}
 
   #dies(): boolean {

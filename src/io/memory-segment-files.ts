@@ -46,6 +46,8 @@ export class MemorySegmentFiles implements SegmentFiles {
     done();
   }
 
+  finishRemovals(): void {}
+
   close(): void {}
 
   get occupiedBytes(): number {

@@ -100,6 +100,21 @@ for (const [kind, withFiles] of Object.entries(KINDS)) {
       files.create(ONE, BYTES);
       assert.equal(readAll(files, ONE)[0], 0);
     }));
+
+  test(`${kind}: whoever needs the slot of a removed file at once can have it`, () =>
+    withFiles(async (open) => {
+      const files = open();
+      for (const slot of [ONE, SEVEN]) files.create(slot, BYTES);
+      files.write(ONE, 0, Buffer.from('old'), 0, 3);
+      const gone: number[] = [];
+      for (const slot of [ONE, SEVEN]) files.remove(slot, () => gone.push(slot));
+      files.finishRemovals();
+      assert.deepEqual(gone, [ONE, SEVEN]);
+      files.create(ONE, BYTES);
+      await new Promise(setImmediate);
+      assert.equal(readAll(files, ONE)[0], 0);
+      assert.deepEqual(gone, [ONE, SEVEN]);
+    }));
 }
 
 test('memory: a file system that is full says ENOSPC and leaves no file', () => {
