@@ -18,5 +18,7 @@ export const TmemStatus = {
   noDevice: -19,
   /** ENOSPC: a duplicate put was refused, and the old page flushed (R15, R16). */
   noSpace: -28,
+  /** EFROZEN: a fresh put, a pool's creation refused (R20, R66), or a flush carried out (R36): the client is frozen. */
+  frozen: -1000,
 } as const;
 export type TmemStatus = (typeof TmemStatus)[keyof typeof TmemStatus];

@@ -10,6 +10,8 @@ export class TmemClient {
   readonly pools: (TmemPool | undefined)[] = [];
   /** Most bytes that its persistent pages may take as stored (R25, R77); Infinity for no cap. */
   capBytes: number = Infinity;
+  /** No fresh put and no new pool until it is thawed; all else goes on (R20, R31, R36, R66). */
+  frozen = false;
 
   constructor(name: string) {
     this.name = name;

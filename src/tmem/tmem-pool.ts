@@ -22,6 +22,8 @@ export interface PoolStatistics {
   putsDone: number;
   /** Puts that had room and were lost, because the files failed their batch for another reason than room. */
   putsFailed: number;
+  /** Fresh puts that were refused because the client was frozen (R20). */
+  putsFrozen: number;
   /** Duplicate puts that were refused, so that the old page was flushed as well (R15). */
   duplicatesFlushed: number;
   gets: number;
@@ -40,6 +42,7 @@ export class TmemPool {
     puts: 0,
     putsDone: 0,
     putsFailed: 0,
+    putsFrozen: 0,
     duplicatesFlushed: 0,
     gets: 0,
     getsHit: 0,
@@ -75,12 +78,14 @@ export class TmemPool {
 
   /**
    * Stores a copy of the page. Refused, it answers `noMemory`; refused as a duplicate `noSpace`, and then the old page
-   * is flushed too: old data never stays behind a put (R15). `fault` counts as refused (R22).
+   * is flushed too: old data never stays behind a put (R15). `fault` counts as refused (R22). A fresh put of a frozen
+   * client is `frozen` (R20).
    */
   put(id: ObjectId, index: PageIndex, from: Address): TmemStatus {
     const isPage = this.#tmem.isPage(from);
     // Refused ones too: if the batch fails, what they flush is to be flushed again.
     this.#tmem.stagedPut(this, id, index);
+    if (this.client.frozen && this.#isFresh(id, index)) return TmemStatus.frozen;
     if (isPage && this.#store(id, index, from)) return TmemStatus.done;
     const object = this.#objectOf(id);
     if (object === undefined || !this.#engine.flushPage(object, index)) {
@@ -96,6 +101,7 @@ export class TmemPool {
    * never agreed to lose a page because another one was written.
    */
   replace(id: ObjectId, index: PageIndex, from: Address): TmemStatus {
+    if (this.client.frozen && this.#isFresh(id, index)) return TmemStatus.frozen;
     return this.#store(id, index, from) ? TmemStatus.done : TmemStatus.noSpace;
   }
 
@@ -114,7 +120,7 @@ export class TmemPool {
     return TmemStatus.done;
   }
 
-  /** Flushing what is not there is success (R35). Never refused. */
+  /** Flushing what is not there is success (R35). Never refused: of a frozen client it is done and answers `frozen` (R36). */
   flushPage(id: ObjectId, index: PageIndex): TmemStatus {
     return this.flushRange(id, index, 1);
   }
@@ -122,24 +128,26 @@ export class TmemPool {
   /** Pages `[first, first + count)`. */
   flushRange(id: ObjectId, first: PageIndex, count: number): TmemStatus {
     this.statistics.flushes++;
+    const answer = this.client.frozen ? TmemStatus.frozen : TmemStatus.done;
     const object = this.#objectOf(id);
-    if (object === undefined) return TmemStatus.done;
+    if (object === undefined) return answer;
     if (count === 1) this.#engine.flushPage(object, first);
     else this.#engine.flushRange(object, first, count);
     this.#tmem.touched(this, id);
-    return TmemStatus.done;
+    return answer;
   }
 
   /** Every page of the object. */
   flushObject(id: ObjectId): TmemStatus {
     this.statistics.flushes++;
+    const answer = this.client.frozen ? TmemStatus.frozen : TmemStatus.done;
     const object = this.#objectOf(id);
-    if (object === undefined) return TmemStatus.done;
+    if (object === undefined) return answer;
     this.#engine.flushObject(object);
     // Its number is spent: whatever is put under this id from now on is another object.
     this.#setObject(id, undefined);
     this.#tmem.retired(this, id, object);
-    return TmemStatus.done;
+    return answer;
   }
 
   has(id: ObjectId, index: PageIndex): boolean {
@@ -166,6 +174,14 @@ export class TmemPool {
     const inPlace = this.#objectOf(id);
     this.#setObject(id, object);
     return inPlace;
+  }
+
+  /** Of a put of a frozen client, which is counted and goes no further if so. */
+  #isFresh(id: ObjectId, index: PageIndex): boolean {
+    if (this.has(id, index)) return false;
+    this.statistics.puts++;
+    this.statistics.putsFrozen++;
+    return true;
   }
 
   #store(id: ObjectId, index: PageIndex, from: Address): boolean {

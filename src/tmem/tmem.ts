@@ -51,6 +51,7 @@ export class Tmem {
 
   /** @returns the pool's id, 0 or more (R3); else why not */
   createPool(client: TmemClient, name: string, flags: number): number {
+    if (client.frozen) return TmemStatus.frozen;
     if (!isSupported(flags)) return TmemStatus.notPermitted;
     const id = lowestFreeId(client);
     if (id >= EXPORTS_PER_GUEST_MAX) return TmemStatus.notPermitted;
