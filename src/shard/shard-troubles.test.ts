@@ -45,6 +45,20 @@ test('pages refused for lack of room are told, until pages are taken again', () 
   assert.deepEqual(told(), { lines: [], codes: [] });
 });
 
+test('pages refused because the guest is frozen are told as such, not as a lack of room, until pages are taken again', () => {
+  const { put, told, tmem } = watchedStore();
+  const client = tmem.client('vm');
+  client.frozen = true;
+  for (let index = 0; index < 4; index++) put(index);
+  const { lines, codes } = told();
+  assert.equal(lines.length, 1);
+  assert.match(lines[0]!, /^warn: 4 new pages of vm\/s were refused because the guest is frozen/);
+  assert.deepEqual(codes, ['pages-frozen']);
+  client.frozen = false;
+  put(1);
+  assert.deepEqual(told(), { lines: [], codes: [] });
+});
+
 test('a put that is staged is not refused yet', () => {
   const { stage, told, tmem } = watchedStore();
   stage(0);

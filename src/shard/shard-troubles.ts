@@ -29,12 +29,24 @@ export function shardTroubles(engine: Engine, tmem: Tmem, exports: () => Iterabl
         [...exports()].map(({ spec, pool: { statistics, stagedPuts } }) => ({
           name: exportName(spec),
           // More room would not have helped those that failed: they are told as writes that did.
-          bad: statistics.puts - statistics.putsDone - statistics.putsFailed - stagedPuts,
+          bad: statistics.puts - statistics.putsDone - statistics.putsFailed - statistics.putsFrozen - stagedPuts,
           good: statistics.putsDone,
         })),
       text: (count, names) =>
         `${count} pages of ${names} were refused for lack of room: ` +
         "free pages, raise the capacity or the guest's cap, or make room on the file system of the arena",
+    },
+    {
+      code: 'pages-frozen',
+      level: 'warn',
+      tallies: () =>
+        [...exports()].map(({ spec, pool: { statistics } }) => ({
+          name: exportName(spec),
+          bad: statistics.putsFrozen,
+          good: statistics.putsDone,
+        })),
+      text: (count, names) =>
+        `${count} new pages of ${names} were refused because the guest is frozen: thaw it with "tmem guest thaw"`,
     },
     {
       code: 'writes-failed',
