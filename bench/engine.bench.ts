@@ -5,7 +5,7 @@ import { CommitOutcome } from '../src/base/commit-outcome.js';
 import { type Address, address, pageIndex } from '../src/base/ids.js';
 import { seededPrng } from '../src/base/prng.js';
 import { MIB, PAGE_BYTES } from '../src/base/units.js';
-import { type Engine, GetOutcome } from '../src/engine/engine.js';
+import { type Engine, GetOutcome, PutOutcome } from '../src/engine/engine.js';
 import { type Kernel, loadKernel } from '../src/engine/kernel.js';
 import { openEngine, segmentBytesFor } from '../src/engine/open-engine.js';
 import type { StoredObject } from '../src/engine/stored-object.js';
@@ -198,7 +198,8 @@ class OurStore {
   #putPage(page: number): void {
     const from = ((page * 7919 + this.#puts++) % (this.#corpus.length / PAGE_BYTES)) * PAGE_BYTES;
     this.#corpus.copy(this.#kernel.bytes, this.#page, from, from + PAGE_BYTES);
-    if (!this.#engine.put(this.#object, pageIndex(page), this.#page)) throw new Error('a page was refused');
+    const outcome = this.#engine.put(this.#object, pageIndex(page), this.#page);
+    if (outcome !== PutOutcome.stored) throw new Error('a page was refused');
   }
 
   #commit(): void {

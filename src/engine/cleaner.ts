@@ -68,7 +68,7 @@ export class Cleaner {
   #isStuck = false;
   /** Nothing of the victim is left to be moved: it only has to be finished with. */
   #isPassed = false;
-  /** The object whose page was moved last out of the victim. */
+  /** The object whose page was moved last out of the victim, ephemeral ones aside. */
   #movedLast: StoredObject | undefined;
 
   constructor(kernel: Kernel, files: SegmentFiles, index: StoreIndex, log: LogWriter, mover: Mover) {
@@ -161,7 +161,7 @@ export class Cleaner {
     if (isPageKind(kind)) {
       const object = this.#index.objectWithNewest(number, index, this.#segments.locationOf(victim, offset));
       if (object === undefined) return true;
-      this.#movedLast = object;
+      if (object.pool.isPersistent) this.#movedLast = object;
       return this.#mover.relocate(object, pageIndex(index), record);
     }
     if (!isTombstone(kind)) return true;

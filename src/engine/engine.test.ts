@@ -7,6 +7,7 @@ import { CommitOutcome } from '../base/commit-outcome.js';
 import { pageIndex, segmentSlot, type SegmentSlot } from '../base/ids.js';
 import { seededPrng } from '../base/prng.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
+import { PutOutcome } from './engine.js';
 import { RECORD_HEADER_BYTES } from './record.js';
 
 /** A page that does not compress. */
@@ -318,7 +319,7 @@ test('a flushed object and a flushed pool are gone after a restart, and others a
   const pool = engine.createPool(name('other'));
   const [a, b] = [engine.createObject(pool, name('a')), engine.createObject(pool, name('b'))];
   const from = store.kernel.allocate(4096);
-  for (const object of [a, b]) assert.ok(engine.put(object, pageIndex(1), from));
+  for (const object of [a, b]) assert.equal(engine.put(object, pageIndex(1), from), PutOutcome.stored);
   engine.flushObject(a);
   assert.equal(engine.commit(), CommitOutcome.done);
   assert.deepEqual([a.pages, b.pages, pool.pages], [0, 1, 1]);

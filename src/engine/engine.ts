@@ -8,12 +8,12 @@
  * Verbs stage; {@link Engine.commit} makes what was staged durable and visible, all or nothing. Until then only this
  * batch itself sees it. Nothing here waits, reads a clock or draws a random number.
  *
- * A page is persistent: stored and committed, it is read back identical until it is flushed or replaced, or its
- * record is damaged, which every get detects and reports.
+ * Stored and committed, a page is read back identical until it is flushed or replaced, or its record is damaged, which
+ * every get detects and reports. Pages of ephemeral pools are no exception while the process lives; they end with it.
  */
 import { assert } from '../base/assert.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
-import { type Address, objectNumber, type PageIndex, poolNumber } from '../base/ids.js';
+import { type Address, objectNumber, type PageIndex, pageIndex, poolNumber } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { NOT_STAGED } from './batch.js';
 import { Cleaner } from './cleaner.js';
@@ -21,7 +21,7 @@ import type { Kernel } from './kernel.js';
 import { DecodeResult } from './kernel-exports.js';
 import { LogWriter, STAGE_BYTES } from './log-writer.js';
 import { Mover } from './mover.js';
-import { payloadBytesOf } from './page-entry.js';
+import { payloadBytesOf, storedBytesOf } from './page-entry.js';
 import type { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
 import { readOrZeros } from './read-around.js';
@@ -32,7 +32,13 @@ import { type SegmentTable } from './segment-table.js';
 import { Space } from './space.js';
 import { Staging } from './staging.js';
 import type { StoreIndex } from './store-index.js';
-import { NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.js';
+import { EPHEMERAL_NUMBERS, NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.js';
+
+const MAX_NUMBER = 2 ** 32 - 1;
+
+/** `over`: more than the pool may grow by. `full`: no room in the arena. */
+export const PutOutcome = { stored: 0, over: 1, full: 2 } as const;
+export type PutOutcome = (typeof PutOutcome)[keyof typeof PutOutcome];
 
 /** `damaged`: the page was stored, and what is there now is not it. It is counted, and never handed out. */
 export const GetOutcome = { hit: 0, miss: 1, damaged: 2 } as const;
@@ -57,6 +63,7 @@ export class Engine {
   /** How the first part of a batch that was committed early and failed did so: the commit its caller waits for does too. */
   #earlyFailure: CommitOutcome = CommitOutcome.done;
   #nextObject: number;
+  #nextEphemeral = EPHEMERAL_NUMBERS;
   #nextPool: number;
 
   /** Use {@link openEngine}. */
@@ -90,9 +97,10 @@ export class Engine {
     this.#space.fillReserve(this.#cleaner);
   }
 
-  createPool(name: Uint8Array): StoredPool {
+  /** What is stored in a pool that is not persistent ends with the process, and its flushes cost nothing in the arena. */
+  createPool(name: Uint8Array, isPersistent: boolean = true): StoredPool {
     assert(name.length <= NAME_BYTES_MAX, 'pool names are short');
-    const pool = new StoredPool(poolNumber(this.#nextPool++), name);
+    const pool = new StoredPool(poolNumber(this.#nextPool++), name, isPersistent);
     this.pools.add(pool);
     return pool;
   }
@@ -100,7 +108,8 @@ export class Engine {
   /** Costs nothing in the arena before its first page. */
   createObject(pool: StoredPool, name: Uint8Array): StoredObject {
     assert(pool.name.length + name.length + 2 <= NAME_BYTES_MAX, 'names are short');
-    return this.#index.add(objectNumber(this.#nextObject++), pool, name);
+    const number = pool.isPersistent ? this.#nextObject++ : this.#nextEphemeralNumber();
+    return this.#index.add(objectNumber(number), pool, name);
   }
 
   /** Forgets an object without pages. Its number is not used again. */
@@ -110,15 +119,15 @@ export class Engine {
   }
 
   /**
-   * Stages the page at `from`, in place of the one stored. False: no room, nothing is staged, what is stored stays.
+   * Stages the page at `from`, in place of the one stored. Unless it is `stored`, nothing is staged, what is stored stays.
    * `room` is what the pool may still grow by, in stored bytes, what it has staged aside; below 0 it may only shrink.
    */
-  put(object: StoredObject, index: PageIndex, from: Address, room: number = Infinity): boolean {
+  put(object: StoredObject, index: PageIndex, from: Address, room: number = Infinity): PutOutcome {
     // An early commit may be about to make what is staged a part of what is stored.
     const storedMax = object.pool.storedBytes + room;
     this.#beginOperation();
     const to = this.#records.begin(object, 'put');
-    if (to === undefined) return false;
+    if (to === undefined) return PutOutcome.full;
     const cell = object.table.reach(index);
     const payloadBytes = this.#records.page(to, object, index, from);
     const growth = recordBytes(payloadBytes) - this.#staging.storedBytesOf(object, index, cell);
@@ -126,10 +135,35 @@ export class Engine {
     if (isOver || !this.#space.takes(growth + this.#staging.pendingBytes)) {
       // A leaf made for nothing goes, unless the batch may have marked another of its pages.
       if (this.#staging.isEmpty) object.table.prune(index);
-      return false;
+      return isOver ? PutOutcome.over : PutOutcome.full;
     }
     this.#staging.store(object, index, cell, payloadBytes, growth);
-    return true;
+    return PutOutcome.stored;
+  }
+
+  /**
+   * Whether the arena takes another page, however badly it compresses, without more cleaning than puts can pay for:
+   * the question for whoever has pages to give up instead.
+   */
+  get hasRoom(): boolean {
+    return this.#space.takesCheaply(RECORD_BYTES_MAX + this.#staging.pendingBytes);
+  }
+
+  /** The page whose entry is in this cell of the index, which must be in use. */
+  pageAt(cell: number): { object: StoredObject; index: PageIndex } {
+    const object = this.#index.objects.get(this.#slab.ownerOf(cell));
+    assert(object !== undefined, 'an entry in use has an object');
+    return { object, index: pageIndex(this.#slab.indexOf(cell)) };
+  }
+
+  /** The cell of a page that is stored, the batch left aside; {@link NO_CELL} if it is not. Its own as long as it is. */
+  cellOf(object: StoredObject, index: PageIndex): number {
+    return this.#index.isStored(object, index) ? object.table.find(index) : NO_CELL;
+  }
+
+  /** What the page in this cell takes in the arena. */
+  storedBytesAt(cell: number): number {
+    return storedBytesOf(this.#slab.word(cell));
   }
 
   /** The page to `to`, which needs 64 bytes of slack behind it; untouched on a miss. One read of the arena. */
@@ -261,6 +295,14 @@ export class Engine {
       if (this.#earlyFailure === CommitOutcome.done) this.#earlyFailure = outcome;
     }
     this.#space.beforeBatch(this.#cleaner);
+  }
+
+  /** Numbers that are not in use are good again: no record of a page is found but through the index. */
+  #nextEphemeralNumber(): number {
+    do {
+      this.#nextEphemeral = this.#nextEphemeral === MAX_NUMBER ? EPHEMERAL_NUMBERS : this.#nextEphemeral + 1;
+    } while (this.#index.objects.has(this.#nextEphemeral));
+    return this.#nextEphemeral;
   }
 
   /** `of` is the generation of the segment that the record belongs to. */

@@ -19,6 +19,9 @@ export class PageSlab {
   /** Entries in use, by leaf, and children in use, by node. */
   #leafPopulation = new Uint8Array(FANOUT);
   #nodePopulation = new Uint8Array(FANOUT);
+  /** Whose entries a leaf has, and the first page of them, in leaves: from a cell back to its page. */
+  #owner = new Uint32Array(FANOUT);
+  #position = new Uint32Array(FANOUT);
   readonly #freeLeaves: number[] = [];
   readonly #freeNodes: number[] = [];
   // Number 0 is never given out: it means "none".
@@ -65,13 +68,22 @@ export class PageSlab {
     return (this.#leafPopulation[leaf]! += by);
   }
 
-  newLeaf(): number {
-    const free = this.#freeLeaves.pop();
-    if (free !== undefined) return free;
-    const leaf = this.#leaves++;
-    if (leaf === this.#leafPopulation.length) this.#leafPopulation = doubled(this.#leafPopulation);
-    reach(this.#cells, leaf << FANOUT_SHIFT, 2);
+  /** For the entries of pages `[position * 64, (position + 1) * 64)` of the table that calls itself `owner`. */
+  newLeaf(owner: number, position: number): number {
+    const leaf = this.#freeLeaves.pop() ?? this.#anotherLeaf();
+    this.#owner[leaf] = owner;
+    this.#position[leaf] = position;
     return leaf;
+  }
+
+  /** Of a cell whose entry is in use: its table's owner. */
+  ownerOf(cell: number): number {
+    return this.#owner[cell >>> FANOUT_SHIFT]!;
+  }
+
+  /** Of a cell whose entry is in use: the page's index. */
+  indexOf(cell: number): number {
+    return this.#position[cell >>> FANOUT_SHIFT]! * FANOUT + (cell & (FANOUT - 1));
   }
 
   /** Whatever marks its entries still bear are wiped. */
@@ -100,10 +112,21 @@ export class PageSlab {
   get bytes(): number {
     return (
       (this.#cells.length * 2 + this.#children.length) * CELLS_PER_CHUNK * 4 +
-      this.#leafPopulation.length +
+      this.#leafPopulation.length * 9 +
       this.#nodePopulation.length +
       (this.#freeLeaves.length + this.#freeNodes.length) * 8
     );
+  }
+
+  #anotherLeaf(): number {
+    const leaf = this.#leaves++;
+    if (leaf === this.#leafPopulation.length) {
+      this.#leafPopulation = doubled(this.#leafPopulation);
+      this.#owner = doubledWords(this.#owner);
+      this.#position = doubledWords(this.#position);
+    }
+    reach(this.#cells, leaf << FANOUT_SHIFT, 2);
+    return leaf;
   }
 }
 
@@ -113,6 +136,12 @@ function reach(chunks: Uint32Array[], cell: number, wordsPerCell: number): void 
 
 function doubled(array: Uint8Array): Uint8Array<ArrayBuffer> {
   const larger = new Uint8Array(array.length * 2);
+  larger.set(array);
+  return larger;
+}
+
+function doubledWords(array: Uint32Array): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(array.length * 2);
   larger.set(array);
   return larger;
 }

@@ -17,12 +17,15 @@ const HEIGHT_MAX = 5;
 
 export class PageTable {
   readonly #slab: PageSlab;
+  readonly #owner: number;
   /** Inner levels above the leaves; the root is a leaf when it is 0. */
   #height = 0;
   #root = 0;
 
-  constructor(slab: PageSlab) {
+  /** `owner`: what {@link PageSlab.ownerOf} says of its cells. */
+  constructor(slab: PageSlab, owner: number = 0) {
     this.#slab = slab;
+    this.#owner = owner;
   }
 
   /** The page's cell in the slab, whose entry may be empty; {@link NO_CELL} where there is not even a leaf. O(height). */
@@ -41,7 +44,7 @@ export class PageTable {
     if (this.#root === 0) {
       this.#height = 0;
       while (!this.#reaches(index)) this.#height++;
-      this.#root = this.#height === 0 ? this.#slab.newLeaf() : this.#slab.newNode();
+      this.#root = this.#height === 0 ? this.#newLeaf(index) : this.#slab.newNode();
     }
     while (!this.#reaches(index)) {
       const root = this.#slab.newNode();
@@ -54,7 +57,7 @@ export class PageTable {
       const slot = (index >>> (level * FANOUT_SHIFT)) & SLOT_MASK;
       let child = this.#slab.child(node, slot);
       if (child === 0) {
-        child = level === 1 ? this.#slab.newLeaf() : this.#slab.newNode();
+        child = level === 1 ? this.#newLeaf(index) : this.#slab.newNode();
         this.#slab.setChild(node, slot, child);
       }
       node = child;
@@ -121,6 +124,10 @@ export class PageTable {
       index++;
     }
     return end;
+  }
+
+  #newLeaf(index: number): number {
+    return this.#slab.newLeaf(this.#owner, index >>> FANOUT_SHIFT);
   }
 
   /** The first index behind the largest empty subtree that holds `index`, for which `find` said NO_CELL. */

@@ -25,7 +25,7 @@ export class RecordWriter {
   /** Where the object's next record is to be built, behind its name if the segment lacks that; undefined: no room. */
   begin(object: StoredObject, use: StagingUse): Address | undefined {
     const to = this.#log.stage(use);
-    if (to === undefined || object.namedIn === this.#log.generation) return to;
+    if (to === undefined || object.namedIn === this.#log.generation || !object.pool.isPersistent) return to;
     return this.#name(object, to);
   }
 

@@ -39,7 +39,7 @@ import {
 import { SegmentReader } from './segment-reader.js';
 import { SEGMENTS_MAX, SegmentTable } from './segment-table.js';
 import { INDEX_END, StoreIndex } from './store-index.js';
-import { type StoredObject, StoredPool } from './stored-object.js';
+import { EPHEMERAL_NUMBERS, type StoredObject, StoredPool } from './stored-object.js';
 
 /** Sequence numbers left out at each start: what a torn batch may have used and nobody can read any more. */
 const SEQUENCE_GAP = 2 ** 20;
@@ -302,6 +302,8 @@ class Recovery {
     const index = view.getUint32(record + RecordField.index, true);
     this.#records++;
     this.#sequence = Math.max(this.#sequence, sequenceAt(view, record));
+    // Bringing ephemeral pages back would bring back what was taken or flushed since: neither leaves a record.
+    if (number >= EPHEMERAL_NUMBERS && isPageKind(kind)) return;
     if (isPageKind(kind)) this.#store(number, index, slot, offset);
     else if (kind === RecordKind.name) this.#name(generation, number, index);
     else if (isTombstone(kind)) this.#flush(kind, slot, number, index);

@@ -26,6 +26,9 @@ export const IDLE_SLACK = 0.095;
 /** Share of the capacity that live bytes may take: above it a put would move more than ten records to make room for one. */
 const LIVE_SHARE_MAX = 0.92;
 
+/** Part of that which cleaning finds room in cheaply, moving about two records for each put. */
+const CHEAP_SHARE = 0.85;
+
 /** A smaller step costs more to write than it moves: this is about two pages' worth. */
 const STEP_BYTES_MIN: number = 4 * KIB;
 
@@ -63,10 +66,12 @@ export class Space {
    * overwriting it takes.
    */
   takes(growth: number): boolean {
-    if (growth <= 0) return true;
-    const kept = this.#segments.liveBytes + this.#segments.tombstoneBytes + growth;
-    while (kept > this.#liveBytesMax()) if (!this.makeFree('put')) return false;
-    return true;
+    return growth <= 0 || this.#fits(growth, 1);
+  }
+
+  /** The same without making puts pay dearly for cleaning: for a store that has something to give up instead. */
+  takesCheaply(growth: number): boolean {
+    return this.#fits(growth, CHEAP_SHARE);
   }
 
   /**
@@ -171,6 +176,12 @@ export class Space {
   #filesWanted(slack: number): number {
     const kept = (this.#segments.liveBytes + this.#segments.tombstoneBytes) / this.#segments.segmentBytes;
     return Math.max(Math.ceil(kept * (1 + slack)), RESERVE_SEGMENTS + 1 + Math.ceil(kept * (1 + slack / 2)));
+  }
+
+  #fits(growth: number, share: number): boolean {
+    const kept = this.#segments.liveBytes + this.#segments.tombstoneBytes + growth;
+    while (kept > share * this.#liveBytesMax()) if (!this.makeFree('put')) return false;
+    return true;
   }
 
   /** What the files that are there hold with slack to clean. */

@@ -16,6 +16,9 @@ import type { RecordWriter } from './record-writer.js';
 import type { StoreIndex } from './store-index.js';
 import type { StoredObject, StoredPool } from './stored-object.js';
 
+/** Location of an operation that is done without: it needs no write, so none that fails can undo it. */
+const NO_RECORD = 0;
+
 export class Staging {
   /** Batches that the files would not take. */
   failedCommits = 0;
@@ -83,23 +86,23 @@ export class Staging {
 
   flushPage(object: StoredObject, index: number, cell: number): void {
     this.#pend(object.pool, -this.storedBytesOf(object, index, cell));
-    const location = this.#tombstone(RecordKind.flushPage, object.number, index, 0);
+    const location = this.#tombstone(object.pool, RecordKind.flushPage, object.number, index, 0);
     this.#setPending(cell);
     this.#batch.add(Op.flushPage, object, object.pool, index, 0, 0, location);
   }
 
   flushRange(object: StoredObject, first: number, count: number): void {
-    const location = this.#tombstone(RecordKind.flushRange, object.number, first, count);
+    const location = this.#tombstone(object.pool, RecordKind.flushRange, object.number, first, count);
     this.#batch.add(Op.flushRange, object, object.pool, first, count, 0, location);
   }
 
   flushObject(object: StoredObject): void {
-    const location = this.#tombstone(RecordKind.flushObject, object.number, 0, 0);
+    const location = this.#tombstone(object.pool, RecordKind.flushObject, object.number, 0, 0);
     this.#batch.add(Op.flushObject, object, object.pool, 0, 0, 0, location);
   }
 
   flushPool(pool: StoredPool): void {
-    const location = this.#tombstone(RecordKind.flushPool, pool.number, 0, 0);
+    const location = this.#tombstone(pool, RecordKind.flushPool, pool.number, 0, 0);
     this.#batch.add(Op.flushPool, undefined, pool, 0, 0, 0, location);
   }
 
@@ -109,7 +112,8 @@ export class Staging {
   }
 
   /**
-   * Writes the batch, then makes it visible. Unless that is done, nothing of it happened, and it is gone.
+   * Writes the batch, then makes it visible. Unless that is done, nothing of it happened but flushes of ephemeral pages,
+   * and it is gone.
    *
    * @throws when the arena takes no writes at all
    */
@@ -123,7 +127,7 @@ export class Staging {
     for (let at = 0; at < batch.length; at++) {
       const pool = batch.pools[at];
       if (pool !== undefined) pool.pendingBytes = 0;
-      if (written) this.#apply(at);
+      if (written || batch.location[at] === NO_RECORD) this.#apply(at);
       else this.#unpend(at);
     }
     this.pendingBytes = 0;
@@ -131,8 +135,9 @@ export class Staging {
     return outcome;
   }
 
-  /** Two segments are kept back for this. */
-  #tombstone(kind: RecordKind, object: number, index: number, count: number): number {
+  /** Two segments are kept back for this. What does not outlive the process needs nothing that does. */
+  #tombstone(pool: StoredPool, kind: RecordKind, object: number, index: number, count: number): number {
+    if (!pool.isPersistent) return NO_RECORD;
     const location = this.records.tombstone(kind, object, index, count);
     assert(location !== undefined, 'the reserve has room for a tombstone');
     return location;
@@ -155,7 +160,7 @@ export class Staging {
     const location = batch.location[at]!;
     const op = batch.op[at]!;
     if (op === Op.store) return this.index.store(object!, index, location, batch.word[at]!);
-    segments.addTombstone(segments.slotOf(location), batch.tombstoneBytesOf(at));
+    if (location !== NO_RECORD) segments.addTombstone(segments.slotOf(location), batch.tombstoneBytesOf(at));
     if (op === Op.moveTombstone) return;
     if (op === Op.flushPage) this.index.drop(object!, index);
     else if (op === Op.flushRange) this.index.dropRange(object!, index, index + batch.value[at]!);

@@ -9,10 +9,17 @@ import { PageTable } from './page-table.js';
 /** Longest pool name plus object name, so that a name record is small beside the pages it names. */
 export const NAME_BYTES_MAX = 448;
 
+/**
+ * Objects of ephemeral pools are numbered from here on. Their pages end with the process that stored them: recovery
+ * passes over records with such numbers, and so they need no names, no tombstones, and no number that is never used again.
+ */
+export const EPHEMERAL_NUMBERS: number = 2 ** 31;
+
 export class StoredPool {
   readonly number: PoolNumber;
   /** As the layer above encodes it: opaque here, written to the arena, handed back at recovery. */
   readonly name: Uint8Array;
+  readonly isPersistent: boolean;
   readonly objects: Set<StoredObject> = new Set();
   pages = 0;
   sameFilledPages = 0;
@@ -21,9 +28,10 @@ export class StoredPool {
   /** What the staged batch would add to `storedBytes`; below 0 when it frees. */
   pendingBytes = 0;
 
-  constructor(number: PoolNumber, name: Uint8Array) {
+  constructor(number: PoolNumber, name: Uint8Array, isPersistent: boolean = true) {
     this.number = number;
     this.name = name;
+    this.isPersistent = isPersistent;
   }
 }
 
@@ -43,7 +51,7 @@ export class StoredObject {
     this.number = number;
     this.pool = pool;
     this.name = name;
-    this.table = new PageTable(slab);
+    this.table = new PageTable(slab, number);
   }
 
   /** During recovery: the name was found after pages of the object, which stood in a pool of their own until now. */

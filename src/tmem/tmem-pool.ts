@@ -9,7 +9,7 @@
  */
 import { type Address, type PageIndex } from '../base/ids.js';
 import { PAGE_BYTES } from '../base/units.js';
-import { type Engine, GetOutcome } from '../engine/engine.js';
+import { type Engine, GetOutcome, PutOutcome } from '../engine/engine.js';
 import type { StoredObject, StoredPool } from '../engine/stored-object.js';
 import { decodeObjectId, encodeObjectId, type ObjectId } from './names.js';
 import { TmemStatus } from './status.js';
@@ -192,7 +192,7 @@ export class TmemPool {
       this.#setObject(id, object);
       this.#tmem.touched(this, id);
     }
-    if (!this.#engine.put(object, index, from, this.client.roomOf(this))) return false;
+    if (this.#engine.put(object, index, from, this.client.roomOf(this)) !== PutOutcome.stored) return false;
     if (this.stagedPuts++ === 0) this.#tmem.hasStaged(this);
     return true;
   }

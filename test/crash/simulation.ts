@@ -5,7 +5,7 @@
  * flushes and reads while its files crash: at every boundary, before it, after it, or in the middle of the write.
  * After each death the arena is recovered, sometimes dying again during that, and every page is compared with what
  * was promised: what was acknowledged is there, unless something newer was under way; nothing older, nothing of
- * another handle.
+ * another handle; and nothing at all of what was ephemeral.
  */
 import { strict as assert } from 'node:assert';
 import { AssertionError } from '../../src/base/assert.js';
@@ -13,7 +13,7 @@ import { CommitOutcome } from '../../src/base/commit-outcome.js';
 import { systemCode } from '../../src/base/errors.js';
 import { address, type Address, pageIndex } from '../../src/base/ids.js';
 import { type Prng, seededPrng } from '../../src/base/prng.js';
-import { type Engine, GetOutcome } from '../../src/engine/engine.js';
+import { type Engine, GetOutcome, PutOutcome } from '../../src/engine/engine.js';
 import { type Kernel, loadKernel } from '../../src/engine/kernel.js';
 import { openEngine } from '../../src/engine/open-engine.js';
 import type { StoredObject, StoredPool } from '../../src/engine/stored-object.js';
@@ -22,7 +22,9 @@ import { MemorySegmentFiles } from '../../src/io/memory-segment-files.js';
 
 const SEGMENT_BYTES = 32_768;
 const SEGMENTS = 6;
-const POOLS = 2;
+const POOLS = 3;
+/** Its pages end with each life. */
+const EPHEMERAL_POOL = 2;
 const OBJECTS_PER_POOL = 2;
 const PAGES_PER_OBJECT = 16;
 const LIVES = 4;
@@ -82,6 +84,7 @@ class Simulation {
     const changes = peaceful ? Infinity : this.#prng.below(120);
     const faults = this.#prng.below(3) === 0 ? 10 + this.#prng.below(40) : 0;
     const files = new CrashingSegmentFiles(this.#disk, this.#prng, changes, faults);
+    for (const page of this.#promises.keys()) if (isEphemeral(page)) this.#promises[page] = [0];
     let recovering = true;
     try {
       const store = this.#open(files);
@@ -164,7 +167,8 @@ class Simulation {
     if (this.#staged.size >= BATCH_PAGES_MAX) this.#commit(store);
     const version = ++this.#version;
     fillPage(this.#kernel, this.#page, page, version);
-    if (store.engine.put(store.object(page), pageIndex(page % PAGES_PER_OBJECT), this.#page)) {
+    const outcome = store.engine.put(store.object(page), pageIndex(page % PAGES_PER_OBJECT), this.#page);
+    if (outcome === PutOutcome.stored) {
       this.#stage(page, version);
     } else {
       this.#counts.fullPuts++;
@@ -189,7 +193,7 @@ class Simulation {
     const first = page - (page % PAGES_PER_OBJECT);
     store.engine.flushObject(store.object(page));
     for (let each = first; each < first + PAGES_PER_OBJECT; each++) this.#stage(each, 0);
-    if (this.#commit(store)) store.forget(page);
+    if (this.#commit(store) || isEphemeral(page)) store.forget(page);
   }
 
   #flushPool(store: Store, page: number): void {
@@ -198,7 +202,7 @@ class Simulation {
     const first = page - (page % perPool);
     store.engine.flushPool(store.object(page).pool);
     for (let each = first; each < first + perPool; each++) this.#stage(each, 0);
-    if (this.#commit(store)) store.forgetPool(page);
+    if (this.#commit(store) || isEphemeral(page)) store.forgetPool(page);
   }
 
   #stage(page: number, version: Version): void {
@@ -208,6 +212,10 @@ class Simulation {
   #commit(store: Store): boolean {
     if (store.engine.commit() !== CommitOutcome.done) {
       this.#counts.refusedBatches++;
+      // Flushes of ephemeral pages need no write that could fail.
+      for (const [page, versions] of this.#staged) {
+        if (isEphemeral(page) && versions.includes(0)) this.#promises[page] = [0];
+      }
       this.#staged.clear();
       return false;
     }
@@ -261,7 +269,7 @@ class Store {
 
   object(page: number): StoredObject {
     const name = String(Math.floor(page / PAGES_PER_OBJECT));
-    const pool = this.#pool(page) ?? this.engine.createPool(encode(poolName(page)));
+    const pool = this.#pool(page) ?? this.engine.createPool(encode(poolName(page)), !isEphemeral(page));
     return this.find(page) ?? this.engine.createObject(pool, encode(name));
   }
 
@@ -280,8 +288,16 @@ class Store {
   }
 }
 
+function poolOf(page: number): number {
+  return Math.floor(page / (OBJECTS_PER_POOL * PAGES_PER_OBJECT));
+}
+
 function poolName(page: number): string {
-  return `pool ${Math.floor(page / (OBJECTS_PER_POOL * PAGES_PER_OBJECT))}`;
+  return `pool ${poolOf(page)}`;
+}
+
+function isEphemeral(page: number): boolean {
+  return poolOf(page) === EPHEMERAL_POOL;
 }
 
 function encode(name: string): Uint8Array {

@@ -3,7 +3,7 @@ import { CommitOutcome } from '../../src/base/commit-outcome.js';
 import { type PageIndex, pageIndex, type Address } from '../../src/base/ids.js';
 import type { SegmentFiles } from '../../src/base/segment-files.js';
 import { KIB, PAGE_BYTES } from '../../src/base/units.js';
-import { type Engine, GetOutcome } from '../../src/engine/engine.js';
+import { type Engine, GetOutcome, PutOutcome } from '../../src/engine/engine.js';
 import { type Kernel, loadKernel } from '../../src/engine/kernel.js';
 import { openEngine } from '../../src/engine/open-engine.js';
 import type { RecoveredLog } from '../../src/engine/recovery.js';
@@ -27,14 +27,15 @@ export class TestEngine {
   readonly kernel: Kernel;
   readonly engine: Engine;
   readonly recovered: RecoveredLog;
-  readonly #page: Address;
+  /** Where pages are put from and got to. */
+  readonly page: Address;
   #object: StoredObject | undefined;
 
   /** Ends the life of whatever was opened before on the shared kernel. */
   constructor(files: SegmentFiles, { segments = 8, segmentBytes = TEST_SEGMENT_BYTES }: TestEngineOptions = {}) {
     this.kernel = sharedKernel ??= loadKernel({ memoryBytes: 2048 * KIB });
     this.kernel.reset();
-    this.#page = this.kernel.allocate(PAGE_BYTES);
+    this.page = this.kernel.allocate(PAGE_BYTES);
     const capacityBytes = segments * segmentBytes;
     const opened = openEngine(this.kernel, files, { segmentBytes, capacityBytes, arena: { low: 7, high: 9 } });
     this.engine = opened.engine;
@@ -48,8 +49,8 @@ export class TestEngine {
   }
 
   put(index: number, page: Uint8Array, room?: number): boolean {
-    this.kernel.bytes.set(page, this.#page);
-    return this.engine.put(this.object, pageIndex(index), this.#page, room);
+    this.kernel.bytes.set(page, this.page);
+    return this.engine.put(this.object, pageIndex(index), this.page, room) === PutOutcome.stored;
   }
 
   /** @returns whether it was done */
@@ -68,10 +69,10 @@ export class TestEngine {
   }
 
   get(index: number): Buffer | 'missing' | 'damaged' {
-    const outcome = this.engine.get(this.object, pageIndex(index), this.#page);
+    const outcome = this.engine.get(this.object, pageIndex(index), this.page);
     if (outcome === GetOutcome.miss) return 'missing';
     if (outcome === GetOutcome.damaged) return 'damaged';
-    return Buffer.from(this.kernel.bytes.subarray(this.#page, this.#page + PAGE_BYTES));
+    return Buffer.from(this.kernel.bytes.subarray(this.page, this.page + PAGE_BYTES));
   }
 
   has(index: number): boolean {
