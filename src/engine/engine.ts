@@ -19,7 +19,7 @@ import { NOT_STAGED } from './batch.js';
 import { Cleaner } from './cleaner.js';
 import type { Kernel } from './kernel.js';
 import { DecodeResult } from './kernel-exports.js';
-import { LogWriter, STAGE_BYTES } from './log-writer.js';
+import { LogWriter, RESERVE_SEGMENTS, STAGE_BYTES } from './log-writer.js';
 import { Mover } from './mover.js';
 import { payloadBytesOf, storedBytesOf } from './page-entry.js';
 import type { PageSlab } from './page-slab.js';
@@ -161,6 +161,14 @@ export class Engine {
     return this.#index.isStored(object, index) ? object.table.find(index) : NO_CELL;
   }
 
+  /** The cells of the pages stored in `[first, end)`, the batch left aside. O(pages stored there). */
+  *cellsIn(object: StoredObject, first: number, end: number): Generator<number> {
+    for (let index = object.table.nextPresent(first, end); index < end;) {
+      yield object.table.find(index);
+      index = object.table.nextPresent(index + 1, end);
+    }
+  }
+
   /** What the page in this cell takes in the arena. */
   storedBytesAt(cell: number): number {
     return storedBytesOf(this.#slab.word(cell));
@@ -276,6 +284,11 @@ export class Engine {
   /** Batches that the files would not take, upkeep's among them. */
   get failedCommits(): number {
     return this.#staging.failedCommits;
+  }
+
+  /** Files that hold nothing, beyond those kept in reserve. */
+  get spareBytes(): number {
+    return Math.max(0, this.segments.freeFiles - RESERVE_SEGMENTS) * this.segments.segmentBytes;
   }
 
   get occupiedBytes(): number {

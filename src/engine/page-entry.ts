@@ -5,6 +5,7 @@
  *              segment's header, never a record)
  *      word 1: bits 0-12 payload bytes; bit 13 lost; bit 14 the batch that is being staged changes this page
  */
+import { PAGE_BYTES } from '../base/units.js';
 import { recordBytes } from './record.js';
 
 const PAYLOAD_MASK = 0x1fff;
@@ -22,6 +23,10 @@ export function storedBytesOf(word: number): number {
 
 export function isSameFilled(word: number): boolean {
   return (word & (PAYLOAD_MASK | ENTRY_LOST)) === 0;
+}
+
+export function isRaw(word: number): boolean {
+  return (word & PAYLOAD_MASK) === PAGE_BYTES;
 }
 
 export function isLost(word: number): boolean {

@@ -3,7 +3,7 @@
  * segments, pages and bytes of pools. Recovery fills it, the engine keeps it; both change it here and nowhere else.
  */
 import { type ObjectNumber, type PageIndex, pageIndex, type SegmentSlot } from '../base/ids.js';
-import { isSameFilled, storedBytesOf } from './page-entry.js';
+import { isRaw, isSameFilled, storedBytesOf } from './page-entry.js';
 import { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
 import type { SegmentTable } from './segment-table.js';
@@ -51,6 +51,7 @@ export class StoreIndex {
     this.segments.addLive(this.segments.slotOf(location), bytes);
     pool.storedBytes += bytes;
     if (isSameFilled(word)) pool.sameFilledPages++;
+    else if (isRaw(word)) pool.rawPages++;
   }
 
   /** The page is not stored any more. */
@@ -126,5 +127,6 @@ export class StoreIndex {
     this.segments.addLive(this.segments.slotOf(location), -bytes);
     pool.storedBytes -= bytes;
     if (isSameFilled(word)) pool.sameFilledPages--;
+    else if (isRaw(word)) pool.rawPages--;
   }
 }

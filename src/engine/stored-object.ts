@@ -23,6 +23,8 @@ export class StoredPool {
   readonly objects: Set<StoredObject> = new Set();
   pages = 0;
   sameFilledPages = 0;
+  /** Pages that did not compress and are stored as they are (R76: "poor"). */
+  rawPages = 0;
   /** Bytes of records, what the pool is charged (R77). */
   storedBytes = 0;
   /** What the staged batch would add to `storedBytes`; below 0 when it frees. */
@@ -58,6 +60,7 @@ export class StoredObject {
   identify(pool: StoredPool, name: Uint8Array): void {
     pool.pages += this.pool.pages;
     pool.sameFilledPages += this.pool.sameFilledPages;
+    pool.rawPages += this.pool.rawPages;
     pool.storedBytes += this.pool.storedBytes;
     pool.objects.add(this);
     this.pool = pool;

@@ -24,12 +24,13 @@ export function shardStatus(shard: {
       capacityBytes: shard.capacityBytes,
       occupiedBytes: engine.occupiedBytes,
       liveBytes: engine.liveBytes,
-      metadataBytes: engine.metadataBytes,
+      metadataBytes: shard.tmem.metadataBytes,
     },
     recovered: shard.recovered,
     guests: clients.map(guestStatus),
     exports: [...shard.exports].map((served) => exportStatus(served, shard.counters)),
-    pools: clients.flatMap((client) => client.pools.flatMap((pool) => (pool === undefined ? [] : [poolStatus(pool)]))),
+    // A shared pool stands with each of its members, and is one.
+    pools: [...new Set(clients.flatMap(({ pools }) => pools))].flatMap((pool) => (pool ? [poolStatus(pool)] : [])),
     warnings: shard.warnings,
   };
 }
@@ -37,8 +38,8 @@ export function shardStatus(shard: {
 function guestStatus(client: TmemClient): GuestStatus {
   return {
     name: client.name,
-    persistentPages: client.pages,
-    ephemeralPages: 0,
+    persistentPages: client.persistentPages,
+    ephemeralPages: client.ephemeralPages,
     storedBytes: client.storedBytes,
   };
 }
@@ -64,22 +65,22 @@ function exportStatus(
 }
 
 function poolStatus(pool: TmemPool): PoolStatus {
-  const { puts, putsDone, gets, getsHit, flushes, verifyFailures } = pool.statistics;
+  const { puts, putsDone, gets, getsHit, flushes, objectFlushes, evicted, verifyFailures } = pool.statistics;
   return {
     id: pool.id,
-    guest: pool.client.name,
+    guest: pool.owner.name,
     name: pool.name,
-    kind: 'persistent',
-    shared: false,
-    inclusive: true,
+    kind: pool.attributes.isPersistent ? 'persistent' : 'ephemeral',
+    shared: pool.attributes.isShared,
+    inclusive: pool.attributes.isInclusive,
     pages: pool.pages,
     storedBytes: pool.stored.storedBytes,
     puts,
     putsOk: putsDone,
     gets,
     getsHit,
-    flushes,
-    evicted: 0,
+    flushes: flushes + objectFlushes,
+    evicted,
     verifyFailures,
   };
 }

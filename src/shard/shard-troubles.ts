@@ -14,7 +14,7 @@ export function shardTroubles(engine: Engine, tmem: Tmem, exports: () => Iterabl
       // Nothing says that a page which was damaged is whole again, nor whether the memory that did it is.
       tallies: () =>
         poolsOf(tmem).map((pool) => ({
-          name: `${pool.client.name}/${pool.name}`,
+          name: `${pool.owner.name}/${pool.name}`,
           bad: pool.statistics.verifyFailures,
           good: 0,
         })),

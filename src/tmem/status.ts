@@ -20,5 +20,7 @@ export const TmemStatus = {
   noSpace: -28,
   /** EFROZEN: a fresh put, a pool's creation refused (R20, R66), or a flush carried out (R36): the client is frozen. */
   frozen: -1000,
+  /** EEMPTY: a get of a pool that holds no page (R30). */
+  empty: -1001,
 } as const;
 export type TmemStatus = (typeof TmemStatus)[keyof typeof TmemStatus];

@@ -1,42 +1,64 @@
 import type { TmemPool } from './tmem-pool.js';
 
+/** Most shared pools that a client may be authorised for (R61). */
+export const AUTHORISATIONS_MAX = 16;
+
 /**
  * One guest, as tmem sees it: owner of pools, of a cap, of statistics. It appears with its first operation (R5) and
  * dies only when the host administrator says so (R9).
  */
 export class TmemClient {
   readonly name: string;
-  /** By pool id; a hole is a free id (R4). */
+  /** By pool id; a hole is a free id (R4). A shared pool stands here for each time that the client has joined it. */
   readonly pools: (TmemPool | undefined)[] = [];
   /** Most bytes that its persistent pages may take as stored (R25, R77); Infinity for no cap. */
   capBytes: number = Infinity;
   /** No fresh put and no new pool until it is thawed; all else goes on (R20, R31, R36, R66). */
   frozen = false;
+  /** Uuids of the shared pools that it may join, as the host administrator says (R61); at most {@link AUTHORISATIONS_MAX}. */
+  readonly authorised: Set<bigint> = new Set();
 
   constructor(name: string) {
     this.name = name;
   }
 
+  /** Of persistent pages, which count against its cap. */
   get storedBytes(): number {
-    return this.pools.reduce((sum, pool) => sum + (pool?.stored.storedBytes ?? 0), 0);
+    return this.#sum(true, (pool) => pool.stored.storedBytes);
   }
 
-  get pages(): number {
-    return this.pools.reduce((sum, pool) => sum + (pool?.pages ?? 0), 0);
+  get persistentPages(): number {
+    return this.#sum(true, (pool) => pool.pages);
+  }
+
+  /** Of the pools that it owns: those of a shared pool count for its owner alone (R63). */
+  get ephemeralPages(): number {
+    return this.#sum(false, (pool) => pool.pages);
+  }
+
+  /** The lowest pool id that is free (R4). */
+  get freeId(): number {
+    const free = this.pools.findIndex((pool) => pool === undefined);
+    return free === -1 ? this.pools.length : free;
   }
 
   /**
-   * By how much this pool of the client may still grow, what it has staged itself aside. Below 0 where the cap was
-   * lowered. What the others have staged counts where they grow; where they shrink, only when it is committed.
+   * By how much this persistent pool of the client may still grow, what it has staged itself aside. Below 0 where the
+   * cap was lowered. What the others have staged counts where they grow; where they shrink, only when it is committed.
    */
   roomOf(growing: TmemPool): number {
     if (this.capBytes === Infinity) return Infinity;
     let room = this.capBytes;
     for (const pool of this.pools) {
-      if (pool === undefined) continue;
+      if (pool === undefined || !pool.attributes.isPersistent) continue;
       room -= pool.stored.storedBytes;
       if (pool !== growing) room -= Math.max(0, pool.stored.pendingBytes);
     }
     return room;
+  }
+
+  #sum(isPersistent: boolean, of: (pool: TmemPool) => number): number {
+    const owned = new Set(this.pools.filter((pool) => pool?.owner === this));
+    return [...owned].reduce((sum, pool) => (pool?.attributes.isPersistent === isPersistent ? sum + of(pool) : sum), 0);
   }
 }

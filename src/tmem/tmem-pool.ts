@@ -1,71 +1,94 @@
 /**
- * A private persistent pool: what is put stays until it is flushed, replaced, or its pool or client is gone (R12).
+ * A pool and its verbs. What is put into a persistent pool stays until it is flushed, replaced, or its pool or client
+ * is gone (R12); what is put into an ephemeral one may vanish at any time (R13).
  *
  * Verbs take effect within the batch at once and for good with {@link Tmem.commit}, before which no client may be
  * told of them. Pages are addresses in the kernel's memory; a put copies from there, a get copies to there, and both
- * are done with the address when they return (R10, R14).
+ * are done with the address when they return (R10, R14). `by` is the client that asks: of a shared pool any of its
+ * members, of a private one its owner.
  *
- * @hot One call a page. Objects are found by id, the last one at once.
+ * @hot One call a page.
  */
+import { CommitOutcome } from '../base/commit-outcome.js';
 import { type Address, type PageIndex } from '../base/ids.js';
-import { PAGE_BYTES } from '../base/units.js';
 import { type Engine, GetOutcome, PutOutcome } from '../engine/engine.js';
+import { NO_CELL } from '../engine/page-table.js';
 import type { StoredObject, StoredPool } from '../engine/stored-object.js';
-import { decodeObjectId, encodeObjectId, type ObjectId } from './names.js';
+import type { EntryTable } from '../evict/entry-table.js';
+import type { EvictionOrder } from '../evict/eviction-order.js';
+import type { EvictablePool, Eviction } from './eviction.js';
+import { decodeObjectId, type ObjectId } from './names.js';
+import type { PoolAttributes } from './pool-attributes.js';
+import { PoolObjects } from './pool-objects.js';
+import { noStatistics, type PoolStatistics } from './pool-statistics.js';
 import { TmemStatus } from './status.js';
-import type { Tmem } from './tmem.js';
+import type { ChangedPool, TmemBatch } from './tmem-batch.js';
 import type { TmemClient } from './tmem-client.js';
 
-/** Counters only grow; informational, never decided by. */
-export interface PoolStatistics {
-  puts: number;
-  putsDone: number;
-  /** Puts that had room and were lost, because the files failed their batch for another reason than room. */
-  putsFailed: number;
-  /** Fresh puts that were refused because the client was frozen (R20). */
-  putsFrozen: number;
-  /** Duplicate puts that were refused, so that the old page was flushed as well (R15). */
-  duplicatesFlushed: number;
-  gets: number;
-  getsHit: number;
-  /** Pages flushed one by one, and objects or ranges flushed whole. */
-  flushes: number;
-  verifyFailures: number;
+/** That a client has the pool, under one of its pool ids. */
+export interface Membership {
+  readonly client: TmemClient;
+  readonly id: number;
 }
 
-export class TmemPool {
-  /** The client's name for it: the lowest free number when it was made (R4). */
-  readonly id: number;
+/** What a pool stands on. */
+export interface PoolGround {
+  readonly engine: Engine;
+  readonly batch: TmemBatch;
+  readonly eviction: Eviction;
+  /** What orders know of pages, by the cell of the page's entry in the engine's index. */
+  readonly entries: EntryTable;
+  /** Whether a whole page lies at this address. */
+  readonly isPage: (at: Address) => boolean;
+}
+
+export class TmemPool implements ChangedPool, EvictablePool {
   readonly name: string;
-  readonly client: TmemClient;
-  readonly statistics: PoolStatistics = {
-    puts: 0,
-    putsDone: 0,
-    putsFailed: 0,
-    putsFrozen: 0,
-    duplicatesFlushed: 0,
-    gets: 0,
-    getsHit: 0,
-    flushes: 0,
-    verifyFailures: 0,
-  };
+  readonly attributes: PoolAttributes;
+  readonly stored: StoredPool;
+  readonly statistics: PoolStatistics = noStatistics();
+  /** The first is the owner; only a shared pool has others (R59, R63). */
+  readonly members: Membership[];
+  /** In which the pages of an ephemeral pool leave. */
+  readonly order: EvictionOrder | undefined;
   /** Puts of the staged batch: done when it is committed. */
   stagedPuts = 0;
-  readonly stored: StoredPool;
-  readonly #tmem: Tmem;
+  readonly #ground: PoolGround;
   readonly #engine: Engine;
-  readonly #objects = new Map<ObjectId, StoredObject>();
-  #lastId: ObjectId | undefined;
-  #last: StoredObject | undefined;
+  readonly #batch: TmemBatch;
+  readonly #objects: PoolObjects;
+  /** Of a shared pool: who put or got a page of the object last, and takes it along when leaving (R62). */
+  readonly #lastUsers = new Map<StoredObject, TmemClient>();
 
-  constructor(tmem: Tmem, engine: Engine, client: TmemClient, id: number, name: string, stored: StoredPool) {
-    this.#tmem = tmem;
-    this.#engine = engine;
-    this.client = client;
-    this.id = id;
-    this.name = name;
-    this.stored = stored;
-    for (const object of stored.objects) this.#objects.set(decodeObjectId(object.name), object);
+  constructor(
+    ground: PoolGround,
+    options: {
+      readonly name: string;
+      readonly attributes: PoolAttributes;
+      readonly stored: StoredPool;
+      readonly owner: Membership;
+      readonly order: EvictionOrder | undefined;
+    },
+  ) {
+    this.#ground = ground;
+    this.#engine = ground.engine;
+    this.#batch = ground.batch;
+    this.name = options.name;
+    this.attributes = options.attributes;
+    this.stored = options.stored;
+    this.members = [options.owner];
+    this.order = options.order;
+    this.#objects = new PoolObjects(ground.engine, options.stored);
+    if (options.order !== undefined) ground.eviction.add(this, options.order);
+  }
+
+  get owner(): TmemClient {
+    return this.members[0]!.client;
+  }
+
+  /** The owner's number for it. */
+  get id(): number {
+    return this.members[0]!.id;
   }
 
   get pages(): number {
@@ -81,18 +104,18 @@ export class TmemPool {
    * is flushed too: old data never stays behind a put (R15). `fault` counts as refused (R22). A fresh put of a frozen
    * client is `frozen` (R20).
    */
-  put(id: ObjectId, index: PageIndex, from: Address): TmemStatus {
-    const isPage = this.#tmem.isPage(from);
+  put(id: ObjectId, index: PageIndex, from: Address, by: TmemClient = this.owner): TmemStatus {
+    const isPage = this.#ground.isPage(from);
     // Refused ones too: if the batch fails, what they flush is to be flushed again.
-    this.#tmem.stagedPut(this, id, index);
-    if (this.client.frozen && this.#isFresh(id, index)) return TmemStatus.frozen;
-    if (isPage && this.#store(id, index, from)) return TmemStatus.done;
-    const object = this.#objectOf(id);
-    if (object === undefined || !this.#engine.flushPage(object, index)) {
+    this.#batch.put(this, id, index, false);
+    if (by.frozen && this.#isFresh(id, index)) return TmemStatus.frozen;
+    if (isPage && this.#store(id, index, from, by)) return TmemStatus.done;
+    const object = this.#objects.find(id);
+    if (object === undefined || !this.#engine.has(object, index))
       return isPage ? TmemStatus.noMemory : TmemStatus.fault;
-    }
+    this.#drop(object, index);
     this.statistics.duplicatesFlushed++;
-    this.#tmem.touched(this, id);
+    this.#batch.touched(this, id);
     return isPage ? TmemStatus.noSpace : TmemStatus.fault;
   }
 
@@ -100,80 +123,176 @@ export class TmemPool {
    * As put, but all or nothing: refused, it answers `noSpace` and the old page stays. For block faces, whose clients
    * never agreed to lose a page because another one was written.
    */
-  replace(id: ObjectId, index: PageIndex, from: Address): TmemStatus {
-    if (this.client.frozen && this.#isFresh(id, index)) return TmemStatus.frozen;
-    return this.#store(id, index, from) ? TmemStatus.done : TmemStatus.noSpace;
+  replace(id: ObjectId, index: PageIndex, from: Address, by: TmemClient = this.owner): TmemStatus {
+    if (by.frozen && this.#isFresh(id, index)) return TmemStatus.frozen;
+    if (this.order !== undefined) this.#batch.put(this, id, index, true);
+    return this.#store(id, index, from, by) ? TmemStatus.done : TmemStatus.noSpace;
   }
 
-  /** Copies the page to `to`, which needs 64 bytes of slack behind it; a miss leaves it untouched (R26). Keeps the page (R28). */
-  get(id: ObjectId, index: PageIndex, to: Address): TmemStatus {
+  /**
+   * Copies the page to `to`, which needs 64 bytes of slack behind it; a miss leaves it untouched (R26). Takes the page out
+   * of a destructive pool (R27), after it was copied (R32); keeps it in any other (R28).
+   */
+  get(id: ObjectId, index: PageIndex, to: Address, by: TmemClient = this.owner): TmemStatus {
     this.statistics.gets++;
-    const object = this.#objectOf(id);
-    if (object === undefined) return TmemStatus.missing;
-    const outcome = this.#engine.get(object, index, to);
-    if (outcome === GetOutcome.miss) return TmemStatus.missing;
-    if (outcome === GetOutcome.damaged) {
-      this.statistics.verifyFailures++;
-      return TmemStatus.damaged;
+    const object = this.#objects.find(id);
+    const outcome = object === undefined ? GetOutcome.miss : this.#engine.get(object, index, to);
+    if (object === undefined || outcome === GetOutcome.miss) {
+      this.order?.miss(keyOf(id, index));
+      return TmemStatus.missing;
     }
+    if (outcome === GetOutcome.damaged) return this.#damaged(id, object, index);
     this.statistics.getsHit++;
+    if (this.order !== undefined) this.#found(this.order, id, object, index, by);
     return TmemStatus.done;
   }
 
   /** Flushing what is not there is success (R35). Never refused: of a frozen client it is done and answers `frozen` (R36). */
-  flushPage(id: ObjectId, index: PageIndex): TmemStatus {
-    return this.flushRange(id, index, 1);
+  flushPage(id: ObjectId, index: PageIndex, by: TmemClient = this.owner): TmemStatus {
+    return this.flushRange(id, index, 1, by);
   }
 
   /** Pages `[first, first + count)`. */
-  flushRange(id: ObjectId, first: PageIndex, count: number): TmemStatus {
+  flushRange(id: ObjectId, first: PageIndex, count: number, by: TmemClient = this.owner): TmemStatus {
     this.statistics.flushes++;
-    const answer = this.client.frozen ? TmemStatus.frozen : TmemStatus.done;
-    const object = this.#objectOf(id);
+    const answer = by.frozen ? TmemStatus.frozen : TmemStatus.done;
+    const object = this.#objects.find(id);
     if (object === undefined) return answer;
-    if (count === 1) this.#engine.flushPage(object, first);
-    else this.#engine.flushRange(object, first, count);
-    this.#tmem.touched(this, id);
+    if (count === 1) this.#drop(object, first);
+    else {
+      this.#forgetOrder(object, first, count);
+      this.#engine.flushRange(object, first, count);
+    }
+    this.#batch.touched(this, id);
     return answer;
   }
 
   /** Every page of the object. */
-  flushObject(id: ObjectId): TmemStatus {
-    this.statistics.flushes++;
-    const answer = this.client.frozen ? TmemStatus.frozen : TmemStatus.done;
-    const object = this.#objectOf(id);
+  flushObject(id: ObjectId, by: TmemClient = this.owner): TmemStatus {
+    this.statistics.objectFlushes++;
+    const answer = by.frozen ? TmemStatus.frozen : TmemStatus.done;
+    const object = this.#objects.find(id);
     if (object === undefined) return answer;
+    this.#forgetOrder(object, 0, INDEX_COUNT);
     this.#engine.flushObject(object);
     // Its number is spent: whatever is put under this id from now on is another object.
-    this.#setObject(id, undefined);
-    this.#tmem.retired(this, id, object);
+    this.#objects.set(id, undefined);
+    this.#lastUsers.delete(object);
+    this.#batch.retired(this, id, object);
     return answer;
   }
 
   has(id: ObjectId, index: PageIndex): boolean {
-    const object = this.#objectOf(id);
+    const object = this.#objects.find(id);
     return object !== undefined && this.#engine.has(object, index);
   }
 
   /** First page in `[first, end)` whose being stored differs from that of `first`; `end` if there is none. */
   endOfRun(id: ObjectId, first: number, end: number): number {
-    const object = this.#objectOf(id);
+    const object = this.#objects.find(id);
     return object === undefined ? end : this.#engine.endOfRun(object, first, end);
   }
 
-  /** An object that has lost its last page disappears (R37); so does one whose first page was refused (R23). */
-  forgetIfEmpty(id: ObjectId): void {
-    const object = this.#objectOf(id);
-    if (object === undefined || object.pages > 0) return;
-    this.#engine.forgetObject(object);
-    this.#setObject(id, undefined);
+  /** A member leaves a shared pool that has others: the objects that it used last go with it (R62). */
+  leave(membership: Membership): void {
+    const at = this.members.findIndex(({ client, id }) => client === membership.client && id === membership.id);
+    this.members.splice(at, 1);
+    if (this.members.some(({ client }) => client === membership.client)) return;
+    for (const [object, user] of this.#lastUsers) {
+      if (user === membership.client) this.flushObject(decodeObjectId(object.name), this.owner);
+    }
   }
 
-  /** The batch that flushed the object failed: it is there as before. @returns what was in its place */
+  /** All its pages, of all its objects; its number in the arena is spent. To be committed. */
+  flushAll(): void {
+    for (const [, object] of this.#objects) this.#forgetOrder(object, 0, INDEX_COUNT);
+    if (this.pages > 0) this.#engine.flushPool(this.stored);
+  }
+
+  /** It is empty and nobody has it any more. */
+  forget(): void {
+    for (const object of this.stored.objects) this.#engine.forgetObject(object);
+    this.#engine.pools.delete(this.stored);
+    this.#ground.eviction.remove(this);
+  }
+
+  evicted(object: StoredObject, index: PageIndex): void {
+    this.statistics.evicted++;
+    this.#engine.flushPage(object, index);
+    this.#batch.touched(this, decodeObjectId(object.name));
+  }
+
+  // What the batch asks.
+
+  endPuts(outcome: CommitOutcome): void {
+    if (outcome === CommitOutcome.done) this.statistics.putsDone += this.stagedPuts;
+    else if (outcome === CommitOutcome.fault) this.statistics.putsFailed += this.stagedPuts;
+    this.stagedPuts = 0;
+  }
+
+  welcome(id: ObjectId, index: PageIndex): void {
+    if (this.order === undefined) return;
+    const object = this.#objects.find(id);
+    const cell = object === undefined ? NO_CELL : this.#engine.cellOf(object, index);
+    if (cell === NO_CELL) return;
+    const bytes = this.#engine.storedBytesAt(cell);
+    if (this.#ground.entries.holds(cell)) this.order.resize(cell, bytes);
+    else this.order.insert(cell, keyOf(id, index), bytes);
+  }
+
+  flushOld(id: ObjectId, index: PageIndex): void {
+    const object = this.#objects.find(id);
+    if (object === undefined) return;
+    this.#drop(object, index);
+    this.#batch.touched(this, id);
+  }
+
+  forgetIfEmpty(id: ObjectId): void {
+    const object = this.#objects.find(id);
+    if (object?.pages === 0) this.#lastUsers.delete(object);
+    this.#objects.forgetIfEmpty(id);
+  }
+
   restore(id: ObjectId, object: StoredObject): StoredObject | undefined {
-    const inPlace = this.#objectOf(id);
-    this.#setObject(id, object);
+    const inPlace = this.#objects.find(id);
+    this.#objects.set(id, object);
     return inPlace;
+  }
+
+  /** What a get leaves behind in an ephemeral pool. */
+  #found(order: EvictionOrder, id: ObjectId, object: StoredObject, index: PageIndex, by: TmemClient): void {
+    if (this.attributes.isShared) this.#lastUsers.set(object, by);
+    const cell = this.#engine.cellOf(object, index);
+    // What the batch itself has put is not in the order yet.
+    const isHeld = this.#ground.entries.holds(cell);
+    if (this.attributes.isInclusive) {
+      if (isHeld) order.hit(cell);
+      return;
+    }
+    if (isHeld) order.take(cell);
+    this.#engine.flushPage(object, index);
+    this.#batch.touched(this, id);
+  }
+
+  #store(id: ObjectId, index: PageIndex, from: Address, by: TmemClient): boolean {
+    const { statistics } = this;
+    statistics.puts++;
+    let object = this.#objects.find(id);
+    if (object === undefined) {
+      object = this.#objects.make(id);
+      this.#batch.touched(this, id);
+    }
+    this.#ground.eviction.makeRoom();
+    const isDuplicate = this.#engine.has(object, index);
+    const room = this.attributes.isPersistent ? this.owner.roomOf(this) : Infinity;
+    const outcome = this.#engine.put(object, index, from, room);
+    if (outcome === PutOutcome.over) statistics.putsOverCap++;
+    if (outcome === PutOutcome.full) statistics.putsNoMemory++;
+    if (outcome !== PutOutcome.stored) return false;
+    if (isDuplicate) statistics.duplicatesReplaced++;
+    if (this.attributes.isShared) this.#lastUsers.set(object, by);
+    if (this.stagedPuts++ === 0) this.#batch.hasPutsOf(this);
+    return true;
   }
 
   /** Of a put of a frozen client, which is counted and goes no further if so. */
@@ -184,34 +303,37 @@ export class TmemPool {
     return true;
   }
 
-  #store(id: ObjectId, index: PageIndex, from: Address): boolean {
-    this.statistics.puts++;
-    let object = this.#objectOf(id);
-    if (object === undefined) {
-      object = this.#engine.createObject(this.stored, encodeObjectId(id));
-      this.#setObject(id, object);
-      this.#tmem.touched(this, id);
+  /** What was ephemeral may as well be gone: and then it must be, or a later get would find what this one missed (R40). */
+  #damaged(id: ObjectId, object: StoredObject, index: PageIndex): TmemStatus {
+    this.statistics.verifyFailures++;
+    if (this.attributes.isPersistent) return TmemStatus.damaged;
+    this.#drop(object, index);
+    this.#batch.touched(this, id);
+    return TmemStatus.missing;
+  }
+
+  #drop(object: StoredObject, index: PageIndex): void {
+    this.#forgetOrder(object, index, 1);
+    this.#engine.flushPage(object, index);
+  }
+
+  /** Pages that are flushed leave the order without a trace. O(pages stored there). */
+  #forgetOrder(object: StoredObject, first: number, count: number): void {
+    if (this.order === undefined) return;
+    for (const cell of this.#engine.cellsIn(object, first, first + count)) {
+      if (this.#ground.entries.holds(cell)) this.order.remove(cell);
     }
-    if (this.#engine.put(object, index, from, this.client.roomOf(this)) !== PutOutcome.stored) return false;
-    if (this.stagedPuts++ === 0) this.#tmem.hasStaged(this);
-    return true;
-  }
-
-  #objectOf(id: ObjectId): StoredObject | undefined {
-    if (id === this.#lastId) return this.#last;
-    this.#lastId = id;
-    return (this.#last = this.#objects.get(id));
-  }
-
-  #setObject(id: ObjectId, object: StoredObject | undefined): void {
-    this.#lastId = id;
-    this.#last = object;
-    if (object === undefined) this.#objects.delete(id);
-    else this.#objects.set(id, object);
   }
 }
 
-/** Addresses are the shell's; a client's number is a page only if all of it lies in memory. */
-export function liesIn(memoryBytes: number, at: Address): boolean {
-  return at >= 0 && at + PAGE_BYTES <= memoryBytes;
+/** Every index of an object. */
+const INDEX_COUNT = 2 ** 32;
+
+/** What an order knows a page by that is gone: 32 bits of its handle, mixed. */
+function keyOf(id: ObjectId, index: number): number {
+  let key = Math.imul(index + 1, 0x85ebca6b);
+  for (let rest = id; rest > 0n; rest >>= 32n) {
+    key = Math.imul(key ^ (key >>> 15) ^ Number(rest & 0xffffffffn), 0x9e3779b1);
+  }
+  return (key ^ (key >>> 16)) >>> 0;
 }

@@ -1,22 +1,45 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import * as fc from 'fast-check';
 import { FailingFiles } from '../../test/support/failing-files.js';
 import { expectVersion, OBJECT, put, withPool } from '../../test/support/small-pool.js';
 import { openSmallStore, badAddress, pageAt, pageOf, writeVersion } from '../../test/support/small-store.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
 import { pageIndex } from '../base/ids.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
-import { ABI_VERSION, PERSISTENT_PRIVATE } from './pool-attributes.js';
+import {
+  ABI_VERSION,
+  attributesOf,
+  EPHEMERAL_PRIVATE,
+  EPHEMERAL_SHARED,
+  flagsOf,
+  PERSISTENT_PRIVATE,
+} from './pool-attributes.js';
 import { TmemStatus } from './status.js';
 
 const [ONE, TWO] = [pageIndex(1), pageIndex(2)];
 
 describe('pools', () => {
-  test('R1: a pool is persistent and private, and stays what it was made', () => {
+  test('R1: a pool is persistent or ephemeral, private or shared, and stays what it was made', () => {
     const { tmem } = openSmallStore();
     const client = tmem.client('vm1');
-    assert.equal(tmem.createPool(client, 'swap0', PERSISTENT_PRIVATE), 0);
-    assert.equal(client.pools[0]?.name, 'swap0');
+    tmem.authorise(client, 5n);
+    for (const flags of [PERSISTENT_PRIVATE, EPHEMERAL_PRIVATE, EPHEMERAL_SHARED]) {
+      const pool = client.pools[tmem.createPool(client, `p${flags}`, flags, { uuid: 5n })]!;
+      assert.equal(flagsOf(pool.attributes), flags);
+      assert.equal(pool.name, `p${flags}`);
+    }
+  });
+
+  test('R2: every word of flags makes a pool of just these attributes, or none', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.nat(0x1f), fc.nat(2 ** 32 - 1)), fc.nat(3), (low, version) => {
+        const flags = (low & 0xffffff) | (version << 24);
+        const attributes = attributesOf(flags, false);
+        const isMade = version === ABI_VERSION && (low & 0xfffffc) === 0 && (low & 3) !== 3;
+        assert.equal(attributes === undefined ? undefined : flagsOf(attributes), isMade ? flags : undefined);
+      }),
+    );
   });
 
   const refused: readonly [what: string, flags: number][] = [
@@ -26,7 +49,6 @@ describe('pools', () => {
     ['a precompressed pool', 0x5 | (ABI_VERSION << 24)],
     ['pages of 8 KiB', 0x11 | (ABI_VERSION << 24)],
     ['a reserved bit', 0x101 | (ABI_VERSION << 24)],
-    ['an ephemeral pool, which this version does not make', ABI_VERSION << 24],
   ];
   for (const [what, flags] of refused) {
     test(`R2, R3: ${what} is not permitted`, () => {

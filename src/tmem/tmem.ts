@@ -1,41 +1,59 @@
 /**
  * Transcendent memory of one shard: clients, their pools, and the batch that their verbs share.
  *
- * Only what preswap needs is here: private persistent pools. A client names a page by a handle (pool, object,
- * index); what it may rely on are the rules R1-R41 of the reference, which the tests of this folder cite.
+ * A client names a page by a handle (pool, object, index). Pools are persistent or ephemeral, private or shared; what
+ * a client may rely on are the rules R1-R67 of the reference, which the tests of this folder cite.
  */
 import { CommitOutcome } from '../base/commit-outcome.js';
 import type { Address, PageIndex } from '../base/ids.js';
 import type { PageMemory } from '../base/page-memory.js';
 import { EXPORTS_PER_GUEST_MAX } from '../base/shard-port.js';
+import { PAGE_BYTES } from '../base/units.js';
 import type { Engine } from '../engine/engine.js';
-import type { StoredObject } from '../engine/stored-object.js';
+import { EntryTable } from '../evict/entry-table.js';
+import type { EvictionOrder } from '../evict/eviction-order.js';
+import { WTinyLfu } from '../evict/w-tinylfu.js';
+import { XS3 } from '../evict/x-s3.js';
+import { Eviction } from './eviction.js';
 import { decodePoolName, encodePoolName, type ObjectId } from './names.js';
-import { isSupported } from './pool-attributes.js';
+import { attributesOf, PERSISTENT_PRIVATE, type PoolAttributes } from './pool-attributes.js';
+import { SharedPools } from './shared-pools.js';
 import { TmemStatus } from './status.js';
-import { TmemClient } from './tmem-client.js';
-import { liesIn, TmemPool } from './tmem-pool.js';
+import { TmemBatch } from './tmem-batch.js';
+import { AUTHORISATIONS_MAX, TmemClient } from './tmem-client.js';
+import { type Membership, type PoolGround, TmemPool } from './tmem-pool.js';
+
+export interface PoolWishes {
+  /** Of a shared pool. */
+  readonly uuid?: bigint;
+  /** Gets keep the pages of a private ephemeral pool. */
+  readonly inclusive?: boolean;
+}
 
 export class Tmem {
   readonly clients: Map<string, TmemClient> = new Map();
+  readonly shared: SharedPools = new SharedPools();
   readonly #engine: Engine;
-  readonly #memory: PageMemory;
-  // What the staged batch leaves to be done when its outcome is known.
-  readonly #staged: TmemPool[] = [];
-  readonly #touched: { pool: TmemPool; id: ObjectId }[] = [];
-  readonly #retired: { pool: TmemPool; id: ObjectId; object: StoredObject }[] = [];
-  readonly #puts: { pool: TmemPool; id: ObjectId; index: PageIndex }[] = [];
+  readonly #ground: PoolGround;
+  readonly #entries = new EntryTable();
 
   /** Finds the pools that the engine has recovered, each with its client. */
   constructor(engine: Engine, memory: PageMemory) {
     this.#engine = engine;
-    this.#memory = memory;
+    this.#ground = {
+      engine,
+      batch: new TmemBatch(engine),
+      eviction: new Eviction(engine),
+      entries: this.#entries,
+      isPage: (at) => at >= 0 && at + PAGE_BYTES <= memory.bytes.length,
+    };
+    const attributes = attributesOf(PERSISTENT_PRIVATE, false)!;
     for (const stored of [...engine.pools].toSorted((a, b) => a.number - b.number)) {
       const name = decodePoolName(stored.name);
       if (name === undefined) continue;
       const client = this.client(name.client);
-      const id = lowestFreeId(client);
-      client.pools[id] = new TmemPool(this, engine, client, id, name.pool, stored);
+      const owner = { client, id: client.freeId };
+      client.pools[owner.id] = this.#pool(name.pool, attributes, owner, stored);
     }
   }
 
@@ -49,14 +67,24 @@ export class Tmem {
     return client;
   }
 
-  /** @returns the pool's id, 0 or more (R3); else why not */
-  createPool(client: TmemClient, name: string, flags: number): number {
+  /**
+   * Makes a pool, or joins the shared one of that uuid (R59); a private ephemeral one where the client may not (R60).
+   *
+   * @returns the pool's id, 0 or more (R3); else why not
+   */
+  createPool(client: TmemClient, name: string, flags: number, { uuid, inclusive = false }: PoolWishes = {}): number {
     if (client.frozen) return TmemStatus.frozen;
-    if (!isSupported(flags)) return TmemStatus.notPermitted;
-    const id = lowestFreeId(client);
-    if (id >= EXPORTS_PER_GUEST_MAX) return TmemStatus.notPermitted;
-    const stored = this.#engine.createPool(encodePoolName({ client: client.name, pool: name }));
-    client.pools[id] = new TmemPool(this, this.#engine, client, id, name, stored);
+    const wanted = attributesOf(flags, inclusive);
+    const id = client.freeId;
+    if (wanted === undefined || id >= EXPORTS_PER_GUEST_MAX) return TmemStatus.notPermitted;
+    const owner = { client, id };
+    if (!wanted.isShared) {
+      client.pools[id] = this.#newPool(name, wanted, owner);
+    } else if (uuid === undefined || !this.shared.mayJoin(client, uuid)) {
+      client.pools[id] = this.#newPool(name, { ...wanted, isShared: false, isInclusive: inclusive }, owner);
+    } else {
+      client.pools[id] = this.#join(uuid, name, wanted, owner);
+    }
     return id;
   }
 
@@ -64,17 +92,22 @@ export class Tmem {
     return client.pools.find((pool) => pool?.name === name);
   }
 
-  /** Every page of the pool is gone at once, for good, and its id is free (R7). Commits. `missing` if there is no such pool (R6). */
+  /**
+   * The client's pool is no more: every page of a private one is gone at once, for good, and its id is free (R7). A
+   * shared one is left (R62, R63), and goes with its last member (R64). Commits. `missing` if there is no such pool (R6).
+   */
   destroyPool(client: TmemClient, id: number): TmemStatus {
     const pool = client.pools[id];
     if (pool === undefined) return TmemStatus.missing;
     this.commit();
-    if (pool.pages > 0) {
-      this.#engine.flushPool(pool.stored);
-      if (this.#engine.commit() !== CommitOutcome.done) return TmemStatus.noSpace;
+    const isLast = pool.members.length === 1;
+    if (isLast) pool.flushAll();
+    else pool.leave({ client, id });
+    if (this.commit() !== CommitOutcome.done) return TmemStatus.noSpace;
+    if (isLast) {
+      pool.forget();
+      this.shared.forget(pool);
     }
-    for (const object of pool.stored.objects) this.#engine.forgetObject(object);
-    this.#engine.pools.delete(pool.stored);
     client.pools[id] = undefined;
     return TmemStatus.done;
   }
@@ -88,43 +121,52 @@ export class Tmem {
     return TmemStatus.done;
   }
 
+  /** @returns false: it is authorised for as many pools as it may be (R61) */
+  authorise(client: TmemClient, uuid: bigint): boolean {
+    if (client.authorised.size >= AUTHORISATIONS_MAX && !client.authorised.has(uuid)) return false;
+    client.authorised.add(uuid);
+    return true;
+  }
+
+  /** Whoever has joined already stays a member (R61). */
+  deauthorise(client: TmemClient, uuid: bigint): void {
+    client.authorised.delete(uuid);
+  }
+
+  /** All clients that there are now; one that appears later is not (R67). */
+  setFrozen(frozen: boolean): void {
+    for (const client of this.clients.values()) client.frozen = frozen;
+  }
+
   // The verbs by client and pool id, as the ABI has them: R6 for a pool that was never made.
 
   put(client: TmemClient, pool: number, id: ObjectId, index: PageIndex, from: Address): TmemStatus {
-    return client.pools[pool]?.put(id, index, from) ?? TmemStatus.noDevice;
+    return client.pools[pool]?.put(id, index, from, client) ?? TmemStatus.noDevice;
   }
 
+  /** `empty`, and no get at all, of a pool that holds no page (R30). */
   get(client: TmemClient, pool: number, id: ObjectId, index: PageIndex, to: Address): TmemStatus {
-    return client.pools[pool]?.get(id, index, to) ?? TmemStatus.noDevice;
+    const found = client.pools[pool];
+    if (found === undefined) return TmemStatus.noDevice;
+    return found.pages === 0 && found.stagedPuts === 0 ? TmemStatus.empty : found.get(id, index, to, client);
   }
 
   flushPage(client: TmemClient, pool: number, id: ObjectId, index: PageIndex): TmemStatus {
-    return client.pools[pool]?.flushPage(id, index) ?? TmemStatus.noDevice;
+    return client.pools[pool]?.flushPage(id, index, client) ?? TmemStatus.noDevice;
   }
 
   flushObject(client: TmemClient, pool: number, id: ObjectId): TmemStatus {
-    return client.pools[pool]?.flushObject(id) ?? TmemStatus.noDevice;
+    return client.pools[pool]?.flushObject(id, client) ?? TmemStatus.noDevice;
   }
 
   /**
-   * Makes the staged verbs durable. Unless that is done, no put of them happened, each counts as refused, and what
-   * `put` was to overwrite is flushed (R15), while `replace` has left everything as it was.
+   * Makes the staged verbs durable, as far as their pools are persistent. See {@link TmemBatch} for what holds where that
+   * fails.
    *
    * @throws when the arena takes no writes at all
    */
   commit(): CommitOutcome {
-    const outcome = this.#engine.commit();
-    const done = outcome === CommitOutcome.done;
-    for (const pool of this.#staged) {
-      if (done) pool.statistics.putsDone += pool.stagedPuts;
-      else if (outcome === CommitOutcome.fault) pool.statistics.putsFailed += pool.stagedPuts;
-      pool.stagedPuts = 0;
-    }
-    if (done) for (const { object } of this.#retired) this.#engine.forgetObject(object);
-    else this.#undo();
-    for (const { pool, id } of this.#touched) pool.forgetIfEmpty(id);
-    this.#staged.length = this.#touched.length = this.#retired.length = this.#puts.length = 0;
-    return outcome;
+    return this.#ground.batch.commit();
   }
 
   /** See {@link Engine.catchUp}. */
@@ -132,59 +174,52 @@ export class Tmem {
     this.#engine.catchUp();
   }
 
-  // What pools report of the staged batch.
-
-  isPage(at: Address): boolean {
-    return liesIn(this.#memory.bytes.length, at);
-  }
-
-  hasStaged(pool: TmemPool): void {
-    this.#staged.push(pool);
-  }
-
-  touched(pool: TmemPool, id: ObjectId): void {
-    const last = this.#touched.at(-1);
-    if (last === undefined || last.pool !== pool || last.id !== id) this.#touched.push({ pool, id });
-  }
-
-  retired(pool: TmemPool, id: ObjectId, object: StoredObject): void {
-    this.#retired.push({ pool, id, object });
-  }
-
-  stagedPut(pool: TmemPool, id: ObjectId, index: PageIndex): void {
-    this.#puts.push({ pool, id, index });
-  }
-
-  /** The batch failed, but for what of it was committed early. What it has to leave flushed is a batch of its own. */
-  #undo(): void {
-    const gone = this.#restoreRetired();
-    for (const object of gone) this.#engine.flushObject(object);
-    // What the failed puts were to replace must not be read again.
-    for (const { pool, id, index } of this.#puts) pool.flushPage(id, index);
-    if (this.#engine.commit() !== CommitOutcome.done)
-      throw new Error('the arena takes no writes: a refused put leaves old data behind');
-    for (const object of gone) this.#engine.forgetObject(object);
+  /** Bytes that the host can have back at once: ephemeral pages, and segments that hold nothing (R52). */
+  get freeableBytes(): number {
+    return this.#ground.eviction.evictableBytes + this.#engine.spareBytes;
   }
 
   /**
-   * The last one first, so that of several objects that had one id the oldest stays. One whose flush was committed
-   * early is gone: its number is spent.
+   * Gives up ephemeral pages until they add up to `bytes` as stored, or none is left (R53, R56). Commits. Files follow as
+   * cleaning empties them: see {@link Engine.maintain}.
    *
-   * @returns objects that were in the place of others
+   * @returns bytes of the pages given up
    */
-  #restoreRetired(): StoredObject[] {
-    const gone: StoredObject[] = [];
-    for (const { pool, id, object } of this.#retired.toReversed()) {
-      const inPlace = object.isSpent ? object : pool.restore(id, object);
-      if (inPlace === undefined) continue;
-      if (inPlace.pages > 0) gone.push(inPlace);
-      else this.#engine.forgetObject(inPlace);
-    }
-    return gone;
+  relinquish(bytes: number): number {
+    let given = 0;
+    for (let page = 1; given < bytes && page > 0; given += page) page = this.#ground.eviction.evictPage();
+    this.commit();
+    return given;
   }
-}
 
-function lowestFreeId(client: TmemClient): number {
-  const free = client.pools.findIndex((pool) => pool === undefined);
-  return free === -1 ? client.pools.length : free;
+  /** The index, and what the orders know of pages. */
+  get metadataBytes(): number {
+    return this.#engine.metadataBytes + this.#entries.bytes + this.#ground.eviction.metadataBytes;
+  }
+
+  #join(uuid: bigint, name: string, attributes: PoolAttributes, member: Membership): TmemPool {
+    const found = this.shared.find(uuid);
+    if (found === undefined) {
+      const made = this.#newPool(name, attributes, member);
+      this.shared.add(uuid, made);
+      return made;
+    }
+    found.members.push(member);
+    return found;
+  }
+
+  #newPool(name: string, attributes: PoolAttributes, owner: Membership): TmemPool {
+    const encoded = encodePoolName({ client: owner.client.name, pool: name });
+    return this.#pool(name, attributes, owner, this.#engine.createPool(encoded, attributes.isPersistent));
+  }
+
+  #pool(name: string, attributes: PoolAttributes, owner: Membership, stored: TmemPool['stored']): TmemPool {
+    return new TmemPool(this.#ground, { name, attributes, stored, owner, order: this.#orderFor(attributes) });
+  }
+
+  /** Where a get takes the page, what comes back was wanted again; where it leaves it, how often tells. */
+  #orderFor({ isPersistent, isInclusive }: PoolAttributes): EvictionOrder | undefined {
+    if (isPersistent) return undefined;
+    return isInclusive ? new WTinyLfu(this.#entries) : new XS3(this.#entries);
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * The reference: private persistent pools as the rules have them, with maps and strings and nothing else. It refuses
- * nothing; whoever compares tells it of refusals.
+ * The reference: a pool as the rules have it, with maps and strings and nothing else. It refuses nothing and gives
+ * nothing up; whoever compares tells it of refusals, and of ephemeral pages that have gone.
  */
 export class ModelPool {
   readonly #pages = new Map<string, number>();
@@ -35,6 +35,13 @@ export class ModelPool {
   indexesOf(object: bigint): number[] {
     const ofObject = [...this.#pages.keys()].filter((each) => each.startsWith(`${object}:`));
     return ofObject.map((each) => Number(each.split(':')[1]));
+  }
+
+  get handles(): [object: bigint, index: number][] {
+    return [...this.#pages.keys()].map((each) => {
+      const [object = '', index = ''] = each.split(':');
+      return [BigInt(object), Number(index)];
+    });
   }
 
   get pages(): number {
