@@ -26,7 +26,7 @@ describe('get', () => {
     assert.deepEqual([made.pool.pages, made.pool.objects, made.store.engine.liveBytes], [0, 0, 0]);
   });
 
-  test('R27: also in the batch that put it, and where that batch cannot be written', () => {
+  test('R27, R40: also in the batch that put it, and where that batch cannot be written', () => {
     const files = new FailingFiles();
     const made = destructive(files);
     put(made.store, made.pool, ONE, 1);

@@ -142,3 +142,29 @@ function fill(store: ReturnType<typeof withPool>['store'], pool: TmemPool, count
     assert.equal(store.tmem.commit(), CommitOutcome.done);
   }
 }
+
+test('R55: the way to memory for a new guest: freeze all, ask what is freeable, have it, thaw', () => {
+  const { store, client, pool } = withPool(undefined, EPHEMERAL_PRIVATE);
+  fill(store, pool, 600);
+  store.tmem.setFrozen(true);
+  const freeable = store.tmem.freeableBytes;
+  assert.equal(store.tmem.relinquish(pool.stored.storedBytes), freeable - store.engine.spareBytes);
+  assert.equal(put(store, pool, pageIndex(1), 1), TmemStatus.frozen, 'nobody takes it meanwhile');
+  while (store.engine.maintain(0.1, true));
+  assert.ok(store.engine.occupiedBytes < MIB / 2);
+  store.tmem.setFrozen(false);
+  assert.equal(client.frozen, false);
+  assert.equal(put(store, pool, pageIndex(1), 1), TmemStatus.done);
+});
+
+test('R77: what is stored is charged as stored: pages that compress cost less of the cap', () => {
+  const { store, client, pool } = withPool();
+  client.capBytes = 3 * 4128;
+  for (let page = 0; page < 3; page++) put(store, pool, pageIndex(page), page, 'random');
+  assert.equal(put(store, pool, pageIndex(3), 3, 'compressible'), TmemStatus.noMemory);
+  put(store, pool, pageIndex(0), 4, 'filled');
+  assert.equal(put(store, pool, pageIndex(3), 3, 'compressible'), TmemStatus.done);
+  store.tmem.commit();
+  assert.deepEqual([client.storedBytes, pool.stored.storedBytes], [store.engine.liveBytes, store.engine.liveBytes]);
+  assert.equal(pool.stored.rawPages, 2);
+});

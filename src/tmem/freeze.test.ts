@@ -1,4 +1,4 @@
-/** A frozen client: what it has goes on living, and nothing is added to it. */
+/** A frozen client: what it has goes on living, and nothing is added to it. A migrating one: nor is anything changed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FailingFiles } from '../../test/support/failing-files.js';
@@ -110,4 +110,33 @@ test('a client that was frozen is not any more after a restart', () => {
   const [again] = after.tmem.clients.get('vm1')!.pools;
   assert.equal(put(after, again!, TWO, 2), TmemStatus.done);
   after.tmem.commit();
+});
+
+test('R21: every duplicate put of a migrating client is refused, and flushes the old page', () => {
+  const { store, pool, client } = withPool();
+  put(store, pool, ONE, 1);
+  put(store, pool, TWO, 2);
+  store.tmem.commit();
+  client.migrating = true;
+  assert.equal(put(store, pool, ONE, 3), TmemStatus.noSpace);
+  assert.equal(pool.get(OBJECT, ONE, store.target), TmemStatus.missing);
+  writeVersion(store.kernel, store.source, 4);
+  assert.equal(pool.replace(OBJECT, TWO, store.source), TmemStatus.noSpace);
+  expectVersion(store, pool, TWO, 2);
+  assert.equal(put(store, pool, pageIndex(3), 3), TmemStatus.done, 'only freezing refuses fresh ones');
+  store.tmem.commit();
+  assert.deepEqual([pool.pages, pool.statistics.duplicatesFlushed], [2, 1]);
+});
+
+test('R8: no private pool of a migrating client is destroyed, and nothing of it is gone', () => {
+  const { store, pool, client } = withPool();
+  put(store, pool, ONE, 1);
+  store.tmem.commit();
+  client.migrating = true;
+  assert.equal(store.tmem.destroyPool(client, pool.id), TmemStatus.notPermitted);
+  assert.equal(store.tmem.removeClient(client), TmemStatus.notPermitted);
+  assert.equal(client.pools[pool.id], pool);
+  expectVersion(store, pool, ONE, 1);
+  client.migrating = false;
+  assert.equal(store.tmem.destroyPool(client, pool.id), TmemStatus.done);
 });

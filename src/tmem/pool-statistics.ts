@@ -12,6 +12,8 @@ export interface PoolStatistics {
   putsOverCap: number;
   /** Fresh puts that were refused because the client was frozen (R20). */
   putsFrozen: number;
+  /** Puts whose page was none (R22). */
+  putsFaulty: number;
   /** Puts that had room and were lost, because the files failed their batch for another reason than room. */
   putsFailed: number;
   gets: number;
@@ -33,6 +35,7 @@ export function noStatistics(): PoolStatistics {
     putsNoMemory: 0,
     putsOverCap: 0,
     putsFrozen: 0,
+    putsFaulty: 0,
     putsFailed: 0,
     gets: 0,
     getsHit: 0,

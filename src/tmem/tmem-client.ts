@@ -15,6 +15,8 @@ export class TmemClient {
   capBytes: number = Infinity;
   /** No fresh put and no new pool until it is thawed; all else goes on (R20, R31, R36, R66). */
   frozen = false;
+  /** Its pages are being copied away: none of them may change but by being flushed (R21, R70), and no private pool ends (R8). */
+  migrating = false;
   /** Uuids of the shared pools that it may join, as the host administrator says (R61); at most {@link AUTHORISATIONS_MAX}. */
   readonly authorised: Set<bigint> = new Set();
 

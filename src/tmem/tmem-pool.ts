@@ -102,14 +102,16 @@ export class TmemPool implements ChangedPool, EvictablePool {
   /**
    * Stores a copy of the page. Refused, it answers `noMemory`; refused as a duplicate `noSpace`, and then the old page
    * is flushed too: old data never stays behind a put (R15). `fault` counts as refused (R22). A fresh put of a frozen
-   * client is `frozen` (R20).
+   * client is `frozen` (R20), every duplicate one of a migrating client is refused (R21).
    */
   put(id: ObjectId, index: PageIndex, from: Address, by: TmemClient = this.owner): TmemStatus {
     const isPage = this.#ground.isPage(from);
     // Refused ones too: if the batch fails, what they flush is to be flushed again.
     this.#batch.put(this, id, index, false);
     if (by.frozen && this.#isFresh(id, index)) return TmemStatus.frozen;
-    if (isPage && this.#store(id, index, from, by)) return TmemStatus.done;
+    const mayStore = isPage && !(by.migrating && this.has(id, index));
+    if (mayStore && this.#store(id, index, from, by)) return TmemStatus.done;
+    if (!isPage) this.statistics.putsFaulty++;
     const object = this.#objects.find(id);
     if (object === undefined || !this.#engine.has(object, index))
       return isPage ? TmemStatus.noMemory : TmemStatus.fault;
@@ -125,6 +127,7 @@ export class TmemPool implements ChangedPool, EvictablePool {
    */
   replace(id: ObjectId, index: PageIndex, from: Address, by: TmemClient = this.owner): TmemStatus {
     if (by.frozen && this.#isFresh(id, index)) return TmemStatus.frozen;
+    if (by.migrating && this.has(id, index)) return TmemStatus.noSpace;
     if (this.order !== undefined) this.#batch.put(this, id, index, true);
     return this.#store(id, index, from, by) ? TmemStatus.done : TmemStatus.noSpace;
   }

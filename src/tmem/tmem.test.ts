@@ -220,6 +220,7 @@ describe('put', () => {
     for (let index = 0; index < 1000; index++) put(store, pool, pageIndex(index * 1000), index);
     store.tmem.commit();
     assert.deepEqual([pool.objects, pool.pages, pool.stored.storedBytes, store.engine.liveBytes], [0, 0, 0, 0]);
+    assert.equal(pool.stored.objects.size, 0);
     assert.ok(store.engine.metadataBytes - before < 200_000, `${store.engine.metadataBytes - before} bytes`);
   });
 

@@ -94,11 +94,13 @@ export class Tmem {
 
   /**
    * The client's pool is no more: every page of a private one is gone at once, for good, and its id is free (R7). A
-   * shared one is left (R62, R63), and goes with its last member (R64). Commits. `missing` if there is no such pool (R6).
+   * shared one is left (R62, R63), and goes with its last member (R64). Commits. `missing` if there is no such pool (R6),
+   * `notPermitted` while the client of a private one migrates (R8).
    */
   destroyPool(client: TmemClient, id: number): TmemStatus {
     const pool = client.pools[id];
     if (pool === undefined) return TmemStatus.missing;
+    if (client.migrating && !pool.attributes.isShared) return TmemStatus.notPermitted;
     this.commit();
     const isLast = pool.members.length === 1;
     if (isLast) pool.flushAll();
@@ -112,10 +114,11 @@ export class Tmem {
     return TmemStatus.done;
   }
 
-  /** The client is dead: its pools go, persistent ones included (R9). */
+  /** The client is dead: its pools go, persistent ones included (R9). Refused as {@link Tmem.destroyPool} is. */
   removeClient(client: TmemClient): TmemStatus {
     for (let id = 0; id < client.pools.length; id++) {
-      if (this.destroyPool(client, id) === TmemStatus.noSpace) return TmemStatus.noSpace;
+      const status = this.destroyPool(client, id);
+      if (status < TmemStatus.missing) return status;
     }
     this.clients.delete(client.name);
     return TmemStatus.done;

@@ -1,0 +1,154 @@
+/**
+ * One line broken for each (C) rule of the reference that states what the store does: the test that cites the rule must
+ * notice. `find` stands once in what the source compiles to, whatever its white space.
+ */
+export interface Mutant {
+  readonly rule: string;
+  /** From the project's folder, without its ending. */
+  readonly source: string;
+  readonly find: string;
+  readonly replace: string;
+  readonly test: string;
+}
+
+const POOL = 'src/tmem/tmem-pool';
+const TMEM = 'src/tmem/tmem';
+const ATTRIBUTES = 'src/tmem/pool-attributes';
+const SHARED = 'src/tmem/shared-pools';
+const CLIENT = 'src/tmem/tmem-client';
+const BATCH = 'src/tmem/tmem-batch';
+
+export const MUTANTS: readonly Mutant[] = [
+  in_(ATTRIBUTES, 'R1', 'isShared ? SHARED : 0', 'isShared ? 0 : 0', 'tmem'),
+  in_(ATTRIBUTES, 'R2', '(flags & RESERVED) === 0', '(flags & RESERVED) >= 0', 'tmem'),
+  in_(ATTRIBUTES, 'R3', '!(isPersistent && isShared)', '!(isPersistent && !isPersistent)', 'tmem'),
+  in_(TMEM, 'R5', 'this.clients.set(name, client)', 'this.clients.get(name)', 'tmem'),
+  in_(TMEM, 'R6', 'return found.pages === 0 &&', 'return found.pages === -1 &&', 'ephemeral', 'R30'),
+  in_(
+    TMEM,
+    'R6',
+    'if (pool === undefined) return TmemStatus.missing',
+    'if (pool === undefined) return TmemStatus.done',
+    'tmem',
+  ),
+  in_(TMEM, 'R7', 'if (isLast) pool.flushAll()', 'if (!isLast) pool.flushAll()', 'tmem'),
+  in_(TMEM, 'R9', 'this.clients.delete(client.name)', 'this.clients.has(client.name)', 'tmem'),
+  in_('src/engine/engine', 'R10', 'this.#staging.store(object, index, cell, payloadBytes, growth);', '', 'tmem'),
+  in_(
+    POOL,
+    'R11',
+    'if (outcome !== PutOutcome.stored) return false',
+    'if (outcome === PutOutcome.full) return false',
+    'tmem',
+  ),
+  in_(
+    POOL,
+    'R12',
+    'if (this.order !== undefined) this.#found',
+    'if (this.order === undefined) this.#engine.flushPage(object, index); else this.#found',
+    'tmem',
+  ),
+  in_(
+    'src/engine/recovery',
+    'R13',
+    'if (number >= EPHEMERAL_NUMBERS && isPageKind(kind)) return',
+    'if (number < 0) return',
+    'ephemeral',
+  ),
+  in_(
+    'src/engine/staging',
+    'R14',
+    'this.#setPending(cell); this.#batch.add(Op.store',
+    'this.#batch.add(Op.store',
+    'tmem',
+    'R41',
+  ),
+  in_(
+    POOL,
+    'R15',
+    'this.#drop(object, index); this.statistics.duplicatesFlushed++',
+    'this.statistics.duplicatesFlushed++',
+    'tmem',
+  ),
+  in_(BATCH, 'R15', 'if (!keepsOld) pool.flushOld(id, index)', 'if (keepsOld) pool.flushOld(id, index)', 'tmem'),
+  in_(
+    POOL,
+    'R16',
+    'return isPage ? TmemStatus.noSpace : TmemStatus.fault',
+    'return isPage ? TmemStatus.noMemory : TmemStatus.fault',
+    'tmem',
+  ),
+  in_(POOL, 'R20', 'if (this.has(id, index)) return false', 'if (this.has(id, index)) return true', 'freeze'),
+  in_(POOL, 'R21', 'const mayStore = isPage && !(by.migrating', 'const mayStore = isPage && !(!by.migrating', 'freeze'),
+  in_(POOL, 'R22', 'const mayStore = isPage &&', 'const mayStore =', 'tmem'),
+  in_('src/tmem/pool-objects', 'R23', 'this.#engine.forgetObject(object)', 'void object', 'tmem'),
+  in_(CLIENT, 'R25', 'room -= pool.stored.storedBytes', 'room -= 0', 'tmem-batch'),
+  in_(
+    POOL,
+    'R26',
+    'if (object === undefined || outcome === GetOutcome.miss) {',
+    'if (object === undefined) return TmemStatus.missing;\n if (outcome === GetOutcome.damaged) {',
+    'tmem',
+    'R26|R34',
+  ),
+  in_(POOL, 'R27', 'order.take(cell); this.#engine.flushPage(object, index);', 'order.take(cell);', 'ephemeral'),
+  in_(ATTRIBUTES, 'R28', 'isPersistent || isShared || inclusive', 'isPersistent || inclusive', 'shared'),
+  in_(
+    POOL,
+    'R31',
+    'this.statistics.gets++',
+    'if (by.frozen) return TmemStatus.frozen;\n this.statistics.gets++',
+    'freeze',
+  ),
+  in_(POOL, 'R34', 'this.#engine.flushObject(object)', 'void object', 'tmem'),
+  in_(
+    POOL,
+    'R35',
+    'this.statistics.flushes++; const answer = by.frozen ? TmemStatus.frozen : TmemStatus.done',
+    'const answer = by.frozen ? TmemStatus.frozen : TmemStatus.missing',
+    'tmem',
+  ),
+  in_(
+    POOL,
+    'R36',
+    'this.statistics.objectFlushes++',
+    'this.statistics.objectFlushes++;\n if (by.frozen) return TmemStatus.frozen',
+    'freeze',
+  ),
+  in_(POOL, 'R37', 'this.#objects.forgetIfEmpty(id)', 'void id', 'tmem'),
+  in_(
+    'src/engine/batch',
+    'R38',
+    'for (let at = this.length - 1; at >= 0; at--) { switch',
+    'for (let at = 0; at < this.length; at++) { switch',
+    'model',
+  ),
+  in_('src/engine/engine', 'R39', 'if (!this.#staging.isStore(newest)) return GetOutcome.miss;', '', 'model'),
+  in_('src/engine/staging', 'R40', 'written || batch.location[at] === NO_RECORD', 'written', 'ephemeral'),
+  in_(
+    'src/engine/staging',
+    'R41',
+    'return { ...this.#log.stagedAt(this.#batch.location[at]',
+    'return { ...this.#log.stagedAt(this.#batch.location[0]',
+    'tmem',
+  ),
+  in_(POOL, 'R50', 'this.#ground.eviction.makeRoom()', 'void 0', 'eviction'),
+  in_('src/tmem/eviction', 'R52', 'bytes += order.bytes', 'bytes += 0', 'eviction'),
+  in_(TMEM, 'R53', 'given < bytes && page > 0', 'given < 0 && page > 0', 'eviction'),
+  in_(TMEM, 'R55', 'client.frozen = frozen', 'void frozen', 'eviction'),
+  in_(SHARED, 'R58', 'uuid < INVALID_UUID', 'uuid <= INVALID_UUID', 'shared'),
+  in_(TMEM, 'R59', 'found.members.push(member)', 'void member', 'shared'),
+  in_(TMEM, 'R60', '!this.shared.mayJoin(client, uuid)', 'false', 'shared'),
+  in_(SHARED, 'R61', 'this.isOpenToAll || client', '!this.isOpenToAll || client', 'shared'),
+  in_(POOL, 'R62', 'if (user === membership.client) this', 'if (user !== membership.client) this', 'shared'),
+  in_(POOL, 'R63', 'this.members.splice(at, 1)', 'void at', 'shared'),
+  in_(TMEM, 'R64', 'this.shared.forget(pool)', 'void pool', 'shared'),
+  in_(TMEM, 'R66', 'if (client.frozen) return TmemStatus.frozen', 'if (!client) return TmemStatus.frozen', 'freeze'),
+  in_('src/engine/store-index', 'R76', 'pool.rawPages++', 'pool.rawPages--', 'ephemeral'),
+  in_('src/engine/store-index', 'R77', 'pool.storedBytes += bytes', 'pool.storedBytes += 4096', 'eviction'),
+];
+
+/** `test` is a file of src/tmem; `pattern`, where not the rule itself, what else its title may say. */
+function in_(source: string, rule: string, find: string, replace: string, test: string, pattern = rule): Mutant {
+  return { rule: pattern, source, find, replace, test: `src/tmem/${test}.test` };
+}
