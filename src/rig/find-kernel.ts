@@ -9,10 +9,10 @@
  * keeps in modules. So is one that we may not read, which is how Ubuntu installs them.
  */
 
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { TmemError } from '../base/errors.js';
-import { cacheFolder } from './tools.js';
+import { MissingTool } from './missing-tool.js';
+import { cacheFolder, projectFolder } from './tools.js';
 
 export interface GuestKernel {
   readonly version: string;
@@ -24,15 +24,12 @@ export interface GuestKernel {
 
 /**
  * @param roots - folders that hold `boot/` and `lib/modules/`, the preferred first
- * @throws {TmemError} E_MISSING_TOOL
+ * @throws {MissingTool}
  */
 export function findKernel(roots: readonly string[] = [path.join(cacheFolder(), 'guest'), '/']): GuestKernel {
   const found = lookForKernel(roots);
   if (found === undefined)
-    throw new TmemError(
-      'E_MISSING_TOOL',
-      `no Linux kernel with modules in ${roots.join(' or ')}; type: node scripts/fetch-guest-kernel.mjs`,
-    );
+    throw new MissingTool(`no Linux kernel with modules in ${roots.join(' or ')}`, howToGetOne());
   return found;
 }
 
@@ -49,6 +46,12 @@ function lookForKernel(roots: readonly string[]): GuestKernel | undefined {
     }
   }
   return undefined;
+}
+
+/** An installed package carries no scripts. */
+function howToGetOne(): string {
+  const script = 'scripts/fetch-guest-kernel.mjs';
+  return existsSync(path.join(projectFolder(), script)) ? `node ${script}` : 'apt-get install linux-image-cloud-amd64';
 }
 
 function newestFirst(a: string, b: string): number {
