@@ -17,8 +17,8 @@
 export interface GuestParameters {
   /** `swap`: swap on the disk `preswap` and run the workload. `script`: run the script given with the initramfs. */
   readonly mode: 'swap' | 'script';
-  /** `hog`: the compiled program. `shell`: {@link SHELL_HOG}, where there is no compiler. */
-  readonly workload: 'hog' | 'shell';
+  /** `hog`: the compiled program. `awk`: the one of guest-hog.ts, which needs no compiler. */
+  readonly workload: 'hog' | 'awk';
   readonly mib: number;
   /** 0: no limit. */
   readonly seconds: number;
@@ -76,12 +76,21 @@ echo "GUEST swap disk=$disk kib=$(sed -n 's/^SwapTotal: *\\([0-9]*\\).*/\\1/p' /
 if [ "$workload" = hog ]; then
   set -- /bin/hog "mib=$mib" "seconds=$seconds" "rounds=$rounds" "seed=$seed" "fill=$fill"
 else
-  set -- /bin/sh /shell-hog
+  set -- /bin/awk -f /hog.awk
 fi
 sh -c 'echo $$ > /group/load/cgroup.procs; exec "$@"' load "$@" &
 load=$!
 # One command a line comes over the console.
-( while read -r line; do case "$line" in *stop*) kill -TERM $load ;; esac; done < /dev/ttyS0 ) &
+( while read -r line; do
+  case "$line" in
+    # The one program is told by a signal, the other by a file.
+    *stop*) echo > /stop; [ "$workload" != hog ] || kill -TERM $load ;;
+    # Asked while the disk does not answer, when memory for a new process may have to wait for it: the shell alone.
+    *waiting*)
+      read -r reads writes < "/sys/block/$disk/inflight"
+      echo "GUEST waiting ask=\${line##* } reads=$reads writes=$writes" ;;
+  esac
+done < /dev/ttyS0 ) &
 wait $load
 echo "GUEST exit status=$?"
 swapped() { sed -n "s/^$1 //p" /proc/vmstat; }
@@ -90,56 +99,4 @@ sleep "$linger"
 echo "GUEST bye"
 poweroff -f
 sleep 9
-`;
-
-/**
- * The workload where there is no C compiler: files of 1 MiB in a tmpfs, which swaps like any memory. The sum of each is
- * taken from the stream that is written, and again from what is read back in random order; then the file is written
- * anew. Coarser than the hog (a bad file counts as 256 bad pages), and read in sequence, so that the guest reads ahead.
- *
- * The text of a file is one block of digits, made once because a shell counts slowly, with its digits replaced by ten
- * other characters and shifted by a heading: different for each file and version.
- */
-export const SHELL_HOG = `
-mkdir -p /load /text
-mount -t tmpfs -o "size=$((mib + 1))m" tmpfs /load
-vm() { sed -n "s/^$1 //p" /proc/vmstat; }
-figures() { echo "verified=$verified bad=$bad reads=$(vm pswpin) writes=$(vm pswpout)"; }
-letters=abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
-seq $((seed * 1000003)) 7 999999999 | head -c 1048576 > /text/digits
-text() {
-  at=$((($1 * 31 + $2 * 7) % 52))
-  { echo "file $1 version $2"; tr 0123456789 "\${letters:$at:10}" < /text/digits; } | head -c 1048576
-}
-put() { text "$1" "$2" | tee "/load/$1" | md5sum > "/text/sum-$1"; }
-verified=0 bad=0 round=0 stop=0 lines=0
-trap 'stop=1' TERM
-over() {
-  second=$(($(cut -d. -f1 /proc/uptime) - start))
-  if [ $second -gt $said ]; then said=$second; echo "HOG second=$second round=$round $(figures)"; fi
-  [ $stop = 1 ] || { [ "$seconds" != 0 ] && [ $second -ge "$seconds" ]; }
-}
-check() {
-  if [ "$(md5sum < "/load/$1")" != "$(cat "/text/sum-$1")" ]; then
-    bad=$((bad + 256))
-    [ $lines -lt 10 ] && echo "HOG bad file=$1"
-    lines=$((lines + 1))
-  fi
-  verified=$((verified + 256))
-}
-for file in $(seq "$mib"); do put "$file" 0; done
-echo "HOG filled mib=$mib"
-start=$(cut -d. -f1 /proc/uptime) said=0
-while ! over && { [ "$rounds" = 0 ] || [ $round -lt "$rounds" ]; }; do
-  round=$((round + 1))
-  for file in $(seq "$mib" | shuf); do
-    over && break
-    check "$file"
-    put "$file" "$round"
-  done
-done
-for file in $(seq "$mib"); do check "$file"; over; done
-echo "HOG done rounds=$round $(figures)"
-umount /load
-[ $bad = 0 ]
 `;

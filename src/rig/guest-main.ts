@@ -13,40 +13,40 @@ import { findKernel } from './find-kernel.js';
 import { findQemu } from './find-qemu.js';
 import { Guest } from './guest.js';
 import { guestProgram } from './guest-program.js';
+import { findBusybox } from './initramfs.js';
+import { findAll } from './missing-tool.js';
 import { numberIn, type Report } from './report-line.js';
 import { type ReadyFile, TmemProcess, type TmemStatus } from './tmem-process.js';
+import { Undo } from './undo.js';
 
 const MEMORY_MIB = 96;
 const HOG_SECONDS = 40;
-/** A shell takes half a second to fill a MiB of an emulated guest. */
+/** awk takes longer over a page than a compiled program. */
 const HOG_MIB = guestProgram('hog') === undefined ? 112 : 160;
 /** For everything, on a slow machine. */
 const LIMIT_SECONDS = 170;
 
-/** Undone in reverse, at the end and on Ctrl-C. */
-const cleanup: (() => Promise<void>)[] = [];
-let interrupted = false;
-
-process.on('SIGINT', () => void interrupt(130));
-process.on('SIGTERM', () => void interrupt(143));
+const undo = new Undo();
+undo.onSignals();
 try {
   process.exitCode = await run();
 } catch (error) {
   // What fails because of Ctrl-C is no news.
-  if (!interrupted) {
+  if (!undo.interrupted) {
     if (!(error instanceof TmemError)) throw error;
     process.stderr.write(`tmem: ${error.code}: ${error.message}\n`);
     process.exitCode = 1;
   }
 } finally {
-  if (!interrupted) await cleanUp();
+  if (!undo.interrupted) await undo.run();
 }
 
 async function run(): Promise<number> {
   // What is missing is told before anything starts.
+  findAll(findQemu, findKernel, findBusybox);
   const [qemu, kernel] = [findQemu(), findKernel()];
   const daemon = new TmemProcess({ capacity: '256M', limitSeconds: LIMIT_SECONDS });
-  cleanup.push(() => daemon.close());
+  undo.add(() => daemon.close());
   const swap = firstExport(await daemon.start());
   say(`tmem serve, process ${daemon.pid}: ${swap.name} on ${swap.socket}, arena ${daemon.arena}`);
 
@@ -57,11 +57,10 @@ async function run(): Promise<number> {
     limitSeconds: LIMIT_SECONDS,
     kernel,
   });
-  cleanup.push(() => guest.close());
+  undo.add(() => guest.close());
   say(`guest, process ${guest.pid}: Linux ${kernel.version} on ${qemu}, ${MEMORY_MIB} MiB of memory`);
   say(`its workload fills ${HOG_MIB} MiB and checks every page that it touches, for ${HOG_SECONDS} s (Ctrl-C ends it)`);
-  if (guest.workload === 'shell')
-    say('no C compiler with a static libc here: a slower workload in shell takes the place');
+  if (guest.workload === 'awk') say('no C compiler with a static libc here: a workload in awk takes the place');
 
   showEachSecond(guest, daemon, swap.name);
   guest.on('line', (line) => {
@@ -125,18 +124,6 @@ function exportOf(status: TmemStatus, name: string): TmemStatus['exports'][numbe
   const found = status.exports.find((one) => one.name === name);
   if (found === undefined) throw new TmemError('E_NOT_FOUND', `tmem status does not list the export ${name}`);
   return found;
-}
-
-/** A second Ctrl-C, or the one that npm passes on, changes nothing. */
-async function interrupt(status: number): Promise<void> {
-  if (interrupted) return;
-  interrupted = true;
-  await cleanUp();
-  process.exit(status);
-}
-
-async function cleanUp(): Promise<void> {
-  for (let undo = cleanup.pop(); undo !== undefined; undo = cleanup.pop()) await undo();
 }
 
 function say(line: string): void {

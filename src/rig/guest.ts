@@ -62,7 +62,7 @@ export class Guest extends EventEmitter<GuestEvents> {
   readonly pid: number;
   /** QMP socket, for one client. */
   readonly qmp: string;
-  readonly workload: 'hog' | 'shell';
+  readonly workload: 'hog' | 'awk';
   /** Every report so far, in order. */
   readonly reports: Report[] = [];
   /** Whether QEMU is gone. */
@@ -79,8 +79,8 @@ export class Guest extends EventEmitter<GuestEvents> {
   constructor(options: GuestOptions) {
     super();
     const { limitSeconds = 170, kernel = findKernel(), swap, qemu = [] } = options;
-    const hog = guestProgram('hog');
-    const workload = options.parameters.workload ?? (hog === undefined ? 'shell' : 'hog');
+    const hog = options.parameters.workload === 'awk' ? undefined : guestProgram('hog');
+    const workload = options.parameters.workload ?? (hog === undefined ? 'awk' : 'hog');
     const parameters = { ...DEFAULTS, limit: limitSeconds, ...options.parameters, workload };
     const programs = { ...(hog === undefined ? {} : { hog }), ...options.initramfs?.programs };
     const initramfs = makeInitramfs(kernel, { ...options.initramfs, programs });

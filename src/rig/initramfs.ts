@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { TmemError } from '../base/errors.js';
 import { cpioArchive, type CpioEntry } from './cpio.js';
 import type { GuestKernel } from './find-kernel.js';
-import { GUEST_INIT, GUEST_MAIN, SHELL_HOG } from './guest-init.js';
+import { AWK_HOG } from './guest-hog.js';
+import { GUEST_INIT, GUEST_MAIN } from './guest-init.js';
 import { modulesInOrder, SWAP_GUEST_MODULES } from './kernel-modules.js';
+import { MissingTool } from './missing-tool.js';
 import { findTool } from './tools.js';
 
 export interface InitramfsOptions {
@@ -35,7 +36,7 @@ export function makeInitramfs(kernel: GuestKernel, options: InitramfsOptions = {
     { path: 'init', kind: 'file', bytes: Buffer.from(GUEST_INIT), executable: true },
     { path: 'init.main', kind: 'file', bytes: Buffer.from(GUEST_MAIN) },
     { path: 'script', kind: 'file', bytes: Buffer.from(script) },
-    { path: 'shell-hog', kind: 'file', bytes: Buffer.from(SHELL_HOG) },
+    { path: 'hog.awk', kind: 'file', bytes: Buffer.from(AWK_HOG) },
     ...Object.entries(programs).map(([name, bytes]): CpioEntry => ({
       path: `bin/${name}`,
       kind: 'file',
@@ -69,12 +70,12 @@ function foldersOf(paths: readonly string[]): string[] {
 /**
  * Path of a busybox that runs without libraries.
  *
- * @throws {TmemError} E_MISSING_TOOL
+ * @throws {MissingTool}
  */
 export function findBusybox(): string {
   const found = findTool('busybox');
   if (found === undefined || !isStatic(found))
-    throw new TmemError('E_MISSING_TOOL', 'no static busybox on PATH; type: apt-get install busybox-static');
+    throw new MissingTool('no static busybox on PATH', 'apt-get install busybox-static');
   return found;
 }
 
