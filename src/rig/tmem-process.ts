@@ -6,7 +6,7 @@
  *     ARENA          the pages                   (/dev/shm where there is one)
  */
 
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -17,12 +17,18 @@ import { ended, spawnTethered, type TetheredProcess } from './tethered.js';
 import { projectFolder } from './tools.js';
 
 export interface TmemProcessOptions {
+  /** Part of the names of its folders, `tmem-NAME-…`. Default `rig`. */
+  readonly name?: string;
   /** As on the command line, such as `256M`; else the daemon's own default. */
   readonly capacity?: string;
   /** The process is killed after this long. */
   readonly limitSeconds: number;
   /** More arguments of `tmem serve`. */
   readonly more?: readonly string[];
+  /** Text of a config file. */
+  readonly config?: string;
+  /** Called when the daemon ends though nobody here has killed it, with the end of its log. */
+  readonly onDeath?: (how: string) => void;
 }
 
 /** What the rig reads of `ready.json`. */
@@ -33,6 +39,7 @@ export interface ReadyFile {
 
 /** What the rig reads of `tmem status --json`. */
 export interface TmemStatus {
+  readonly rss_bytes: number;
   readonly arena: { readonly occupied_bytes: number; readonly live_bytes: number; readonly metadata_bytes: number };
   readonly exports: readonly ExportStatus[];
 }
@@ -42,9 +49,12 @@ export interface ExportStatus {
   readonly stored_pages: number;
   readonly same_filled_pages: number;
   readonly stored_bytes: number;
+  /** Null where there is no way out of memory. */
+  readonly spilled_pages: number | null;
   readonly reads: number;
   readonly writes: number;
   readonly trims: number;
+  readonly errors: number;
 }
 
 const READY_SECONDS = 30;
@@ -58,14 +68,17 @@ export class TmemProcess {
   readonly #folder: string;
   readonly #options: TmemProcessOptions;
   #child: TetheredProcess | undefined;
+  /** By us. */
+  #killed = false;
   #log: string[] = [];
 
   constructor(options: TmemProcessOptions) {
     this.#options = options;
-    this.#folder = mkdtempSync(path.join(tmpdir(), 'tmem-rig-'));
+    const prefix = `tmem-${options.name ?? 'rig'}-`;
+    this.#folder = mkdtempSync(path.join(tmpdir(), prefix));
     this.runDir = path.join(this.#folder, 'run');
     mkdirSync(this.runDir, { mode: 0o700 });
-    this.arena = mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : this.#folder, 'tmem-rig-'));
+    this.arena = mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : this.#folder, prefix));
   }
 
   get pid(): number | undefined {
@@ -82,15 +95,19 @@ export class TmemProcess {
     const { capacity, more = [] } = this.#options;
     const folders = ['--run-dir', this.runDir, '--arena', this.arena];
     const limits = capacity === undefined ? [] : ['--capacity', capacity];
-    const args = ['serve', ...folders, ...limits, '--http', 'off', ...more];
+    const args = ['serve', ...folders, ...limits, '--http', 'off', ...this.#configArguments(), ...more];
     const child = spawnTethered(process.execPath, ['--enable-source-maps', program, ...args], this.#options);
     this.#child = child;
+    this.#killed = false;
     this.#log = [];
     createInterface({ input: child.stderr }).on('line', (line) => {
       this.#log.push(line);
       if (this.#log.length > LOG_LINES_KEPT) this.#log.shift();
     });
     await this.#readyLine(child);
+    child.once('close', (code, signal) => {
+      if (!this.#killed) this.#options.onDeath?.(`ended with ${signal ?? code}; its log:\n${this.#log.join('\n')}`);
+    });
     return v.parse(readyFile, JSON.parse(readFileSync(path.join(this.runDir, 'ready.json'), 'utf8')));
   }
 
@@ -113,17 +130,27 @@ export class TmemProcess {
     });
   }
 
+  /** Stops the process at whatever instruction it is: nothing is answered until {@link TmemProcess.thaw}. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
   /**
-   * SIGKILL. The process is first stopped for `frozenMs`, at whatever instruction it is, so that a client in need of
-   * it certainly has requests unanswered when it dies.
+   * SIGKILL. The process is first stopped for `frozenMs`, so that a client in need of it certainly has requests
+   * unanswered when it dies.
    */
   async kill9(frozenMs = 0): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
     if (frozenMs > 0) {
-      child.kill('SIGSTOP');
+      this.freeze();
       await new Promise((resolve) => setTimeout(resolve, frozenMs));
     }
+    this.#killed = true;
     child.kill('SIGKILL');
     await ended(child);
   }
@@ -133,6 +160,14 @@ export class TmemProcess {
     await this.kill9();
     rmSync(this.arena, { recursive: true, force: true });
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #configArguments(): string[] {
+    const { config } = this.#options;
+    if (config === undefined) return [];
+    const file = path.join(this.#folder, 'tmem.toml');
+    writeFileSync(file, config);
+    return ['--config', file];
   }
 
   /** The line on stdout, not the file: after a kill the file is still that of the former process. */
@@ -162,6 +197,7 @@ const readyFile: v.GenericSchema<unknown, ReadyFile> = v.object({
 });
 
 const tmemStatus: v.GenericSchema<unknown, TmemStatus> = v.object({
+  rss_bytes: v.number(),
   arena: v.object({ occupied_bytes: v.number(), live_bytes: v.number(), metadata_bytes: v.number() }),
   exports: v.array(
     v.object({
@@ -169,9 +205,11 @@ const tmemStatus: v.GenericSchema<unknown, TmemStatus> = v.object({
       stored_pages: v.number(),
       same_filled_pages: v.number(),
       stored_bytes: v.number(),
+      spilled_pages: v.nullable(v.number()),
       reads: v.number(),
       writes: v.number(),
       trims: v.number(),
+      errors: v.number(),
     }),
   ),
 });

@@ -69,6 +69,11 @@ export class TmemProcess {
     return this.#child.pid!;
   }
 
+  /** So far. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
   /** Resolves with what the ready file says once the ready line is out. */
   async ready(): Promise<ReadyDocument> {
     await this.waitFor(() => this.#stdout.includes('\n'), 'the ready line');
