@@ -8,6 +8,7 @@ import { VERSION } from '../base/version.js';
 import type { DaemonParts } from '../daemon/run-daemon.js';
 import { attachCommand } from './attach.js';
 import { checkCommand } from './check.js';
+import { demoCommand } from './demo.js';
 import { serveCommand } from './serve.js';
 import { statusCommand } from './status.js';
 
@@ -23,7 +24,7 @@ export async function runCli(args: readonly string[], parts: Partial<DaemonParts
     .helpOption('--help', 'print this')
     .helpCommand(false)
     .addHelpText('after', '\nExit status: 0 done, 1 failed, 2 usage or config. Errors: docs/errors.md.');
-  for (const command of [serveCommand(parts), statusCommand(), attachCommand(), checkCommand()])
+  for (const command of [serveCommand(parts), statusCommand(), attachCommand(), checkCommand(), demoCommand()])
     program.addCommand(command.helpOption('--help', 'print this').copyInheritedSettings(program));
   for (const command of [program, ...program.commands]) command.exitOverride().configureOutput({ writeErr: () => {} });
   // A reader that leaves early (`tmem status | head -1`) is no error.

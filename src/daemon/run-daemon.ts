@@ -180,7 +180,7 @@ class Daemon {
     const where = this.#config.runDirIsDefault ? '' : ` --run-dir ${this.#config.runDir}`;
     const hints = [`${tmem} status${where}`];
     if (first !== undefined) hints.push(`${tmem} attach ${first.guest}/${first.name}${where}`);
-    if (fromClone) hints.push('npm run guest');
+    if (fromClone) hints.push('npx tmem demo');
     const http = this.#httpUrl();
     if (http !== null) hints.push(http);
     if (process.stderr.isTTY) process.stderr.write(`Next:\n${hints.map((hint) => `  ${hint}\n`).join('')}`);
