@@ -51,6 +51,10 @@ test('an older version of a piece is found', needsBusybox, () => {
   assert.match(run(stale, { mib: 1, rounds: 2 }).stdout, /^HOG bad page=20 version=1$/m);
 });
 
+test('more memory than its order reaches is refused', needsBusybox, () => {
+  assert.deepEqual(run(AWK_HOG, { mib: 193 }), { stdout: 'HOG failed at=mib\n', status: 2 });
+});
+
 test('pages differ from guest to guest, from page to page and from version to version', needsBusybox, () => {
   const begin = AWK_HOG.indexOf('  start = uptime()');
   const pages = `

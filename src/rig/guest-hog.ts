@@ -12,14 +12,11 @@
  *
  * What a page must hold is a function of seed, page and version, and its version one of the round and of whether the
  * round has passed it: nothing is kept per page that a lying store could change as well. As in the C hog, LZ4 makes
- * less than half of a page (ratio 2.2).
+ * less than half of a page (ratio 2.1).
  */
 
-/** Most memory that the workload fills: its order walks through the numbers below 12289, four pages each. */
-export const AWK_HOG_MIB_MAX = 192;
-
 /**
- * Takes `mib`, `seconds`, `rounds` and `seed` (0 to 999) from its environment and ends when `/stop` appears. Says what
+ * Takes `mib` (1 to 192), `seconds`, `rounds` and `seed` (0 to 999) from its environment and ends when `/stop` appears. Says what
  * the C hog says, and `faults`, the kernel's count of faults that waited for swap. `rounds` at the end are whole visits
  * of all pages, the last look included.
  */
@@ -85,6 +82,7 @@ function is_over(   now, line) {
 BEGIN {
   seed = ENVIRON["seed"] % 1000; seconds = ENVIRON["seconds"]; rounds = ENVIRON["rounds"]
   pieces = ENVIRON["mib"] * 64
+  if (pieces > 12288) { say("HOG failed at=mib"); exit 2 }
   verified = bad = round = finished = over = said = 0
   kinds = split("0 512 512 1024 1024 1024 1536 2048 2048 2560 3072 3584 4096", noisy_bytes, " ")
   noisy_bytes[0] = noisy_bytes[kinds]

@@ -118,7 +118,7 @@ class Demo {
     try {
       for (const phase of PHASES) await Promise.race([phase(stage), this.#failure]);
       await stage.look();
-      this.#show(store);
+      stage.doing('the guests have ended, and give back what they had stored');
     } finally {
       this.#over = true;
       clearInterval(looking);
