@@ -89,6 +89,15 @@ for (const [who, named] of [
   });
 }
 
+const asRoot = needs('qemu-system-x86_64', 'guest-kernel', 'busybox', 'root');
+test('where its arena has no room it says so, and boots nothing', { skip: asRoot }, async (t) => {
+  const demo = start(t, [], 'mount -t tmpfs -o size=64m none /dev/shm');
+  const { code, stdout, plain } = await demo.process.ended;
+  assert.deepEqual([code, stdout], [1, '']);
+  assert.match(plain.join('\n'), /^tmem: E_ARENA_FULL: the demo needs 192 MiB in \/dev\/shm and 64 MiB are free: .*$/);
+  nothingIsLeft(demo);
+});
+
 interface RunningDemo {
   readonly process: TmemProcess;
   /** Its temp dir, named on the command line of whatever it starts. */
@@ -96,10 +105,12 @@ interface RunningDemo {
   said(words: RegExp): Promise<void>;
 }
 
-function start(t: TestContext, args: readonly string[]): RunningDemo {
+/** @param inMounts - see {@link TmemProcess} */
+function start(t: TestContext, args: readonly string[], inMounts?: string): RunningDemo {
   const folder = mkdtempSync(path.join(tmpdir(), 'tmem-test-'));
   const main = path.join(projectFolder(), 'dist/src/cli/tmem.js');
-  const options = { main, env: { TMPDIR: folder }, limitSeconds: LIMIT_SECONDS };
+  const mounts = inMounts === undefined ? {} : { inMounts };
+  const options = { main, env: { TMPDIR: folder }, limitSeconds: LIMIT_SECONDS, ...mounts };
   const running = new TmemProcess(['demo', ...args], options);
   t.after(async () => {
     await running[Symbol.asyncDispose]();
