@@ -27,7 +27,10 @@ export interface DemoKill {
   readonly at_s: number;
   /** From the kill to the moment when the sockets accept again. */
   readonly down_s: number;
-  /** Requests that the guests' kernels had sent and the daemon had not answered when it was killed. */
+  /**
+   * Requests that the guests' kernels had sent and the daemon had not answered when it was killed. A guest too short of
+   * memory to say counts as none.
+   */
   readonly in_flight: number;
 }
 
