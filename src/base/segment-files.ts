@@ -4,7 +4,7 @@ import type { SegmentSlot } from './ids.js';
  * Where log segments are kept: a port, so that the engine runs on tmpfs, in memory, and on files that crash.
  *
  * Each segment is one file of fixed size, named by its slot. Calls are synchronous and in order: what a `write`
- * that returned has written survives the death of this process. A call that fails throws a system error (`ENOSPC`,
+ * that returned has written survives the death of this process; whether it survives the host's, {@link FilesSync} says. A call that fails throws a system error (`ENOSPC`,
  * `EIO` ...) and may have had any part of its effect.
  */
 export interface SegmentFiles {
@@ -33,4 +33,20 @@ export interface SegmentFiles {
   finishRemovals(): void;
 
   close(): void;
+
+  /** There where what was written outlives this process and not the host: on a disk. On tmpfs there is no more to be had. */
+  readonly syncing?: FilesSync | undefined;
+}
+
+/** What makes the files outlive a power loss. Until it was called any of the changes since may be lost, whatever came first. */
+export interface FilesSync {
+  /**
+   * Makes all that was written, made and removed before this call outlive the host, files' names included. Returns at
+   * once; `done` is called later, with the system error if it failed. What a sync that failed was to keep is unknown
+   * for good: a later one that succeeds does not vouch for it. One at a time.
+   */
+  begin(done: (error: unknown) => void): void;
+
+  /** The same while the caller waits: for start and stop. Also covers what another process has left. @throws a system error */
+  now(): void;
 }

@@ -1,7 +1,7 @@
 import type { SegmentSlot } from '../base/ids.js';
 import type { Prng } from '../base/prng.js';
-import type { SegmentFiles } from '../base/segment-files.js';
-import { type MemorySegmentFiles, NoSpaceError } from './memory-segment-files.js';
+import type { FilesSync, SegmentFiles } from '../base/segment-files.js';
+import { NoSpaceError } from './memory-segment-files.js';
 
 /** The process is dead: whoever catches this drops the engine and opens another on the same files. */
 export class Crash extends Error {
@@ -17,20 +17,24 @@ class FaultError extends Error {
  * be the last: before it, after it, or in the middle of a write, of which then a prefix of any length remains. That
  * is what SIGKILL leaves of a `pwrite` to tmpfs, which copies page after page and looks for the signal between them
  * (measured: writes of 256 KiB and more are always torn).
+ *
+ * What a power loss leaves is the business of the files below: see `power-loss-files.ts`.
  */
 export class CrashingSegmentFiles implements SegmentFiles {
-  readonly #files: MemorySegmentFiles;
+  readonly syncing: FilesSync | undefined;
+  readonly #files: SegmentFiles;
   readonly #prng: Prng;
   /** Changes until the crash; Infinity for never. */
   #changesLeft: number;
   /** Of how many writes one fails without a crash; 0 for none. */
   readonly #faultEvery: number;
 
-  constructor(files: MemorySegmentFiles, prng: Prng, changesLeft: number, faultEvery = 0) {
+  constructor(files: SegmentFiles, prng: Prng, changesLeft: number, faultEvery = 0) {
     this.#files = files;
     this.#prng = prng;
     this.#changesLeft = changesLeft;
     this.#faultEvery = faultEvery;
+    this.syncing = files.syncing && this.#crashing(files.syncing);
   }
 
   list(): readonly { slot: SegmentSlot; bytes: number }[] {
@@ -76,6 +80,18 @@ export class CrashingSegmentFiles implements SegmentFiles {
   }
 
   close(): void {}
+
+  /** To begin one changes nothing; to wait for one is long enough to die in. */
+  #crashing(syncing: FilesSync): FilesSync {
+    return {
+      begin: (done) => syncing.begin(done),
+      now: () => {
+        const dies = this.#dies();
+        if (!dies || this.#prng.below(2) === 0) syncing.now();
+        if (dies) throw new Crash();
+      },
+    };
+  }
 
   #dies(): boolean {
     return --this.#changesLeft < 0;
