@@ -27,7 +27,7 @@ const KIND_PAGE_FILLED: u32 = 3;
 const KIND_PAGE_LOST: u32 = 4;
 const KIND_NAME: u32 = 5;
 const KIND_RANGE_AS_OF: u32 = 11;
-const KIND_LAST: u32 = 11;
+const KIND_LAST: u32 = 12;
 
 const DECODED: i32 = 0;
 const BAD_CHECK: i32 = 1;

@@ -16,7 +16,8 @@ import { type Address, address, pageIndex, type SegmentSlot } from '../base/ids.
 import type { SegmentFiles } from '../base/segment-files.js';
 import { KIB } from '../base/units.js';
 import type { Kernel } from './kernel.js';
-import { type LogWriter, STAGE_BYTES } from './log-writer.js';
+import type { ArenaSync } from './arena-sync.js';
+import { type LogWriter, RESERVE_SEGMENTS, STAGE_BYTES } from './log-writer.js';
 import type { Mover } from './mover.js';
 import {
   asOfAt,
@@ -57,6 +58,7 @@ export class Cleaner {
   readonly #index: StoreIndex;
   readonly #segments: SegmentTable;
   readonly #log: LogWriter;
+  readonly #sync: ArenaSync | undefined;
   readonly #reader: SegmentReader;
   #victim: SegmentSlot | undefined;
   /** Generation of the oldest segment that had records when the victim was chosen. */
@@ -71,13 +73,22 @@ export class Cleaner {
   /** The object whose page was moved last out of the victim, ephemeral ones aside. */
   #movedLast: StoredObject | undefined;
 
-  constructor(kernel: Kernel, files: SegmentFiles, index: StoreIndex, log: LogWriter, mover: Mover) {
+  /** @param sync - where segments are free only after one */
+  constructor(
+    kernel: Kernel,
+    files: SegmentFiles,
+    index: StoreIndex,
+    log: LogWriter,
+    mover: Mover,
+    sync: ArenaSync | undefined,
+  ) {
     this.#kernel = kernel;
     this.#files = files;
     this.#index = index;
     this.#segments = index.segments;
     this.#log = log;
     this.#mover = mover;
+    this.#sync = sync;
     this.#reader = new SegmentReader(kernel, files);
   }
 
@@ -113,6 +124,8 @@ export class Cleaner {
 
   #choose(): boolean {
     const { liveBytes, tombstoneBytes, segmentBytes } = this.#segments;
+    // The reserve comes back with the next sync. Until then one of its segments is there for what cannot be refused.
+    if (this.#segments.comingFiles > 0 && this.#segments.freeFiles < RESERVE_SEGMENTS) return false;
     const tombstonesFirst = tombstoneBytes > TOMBSTONE_SHARE_MAX * (liveBytes + tombstoneBytes);
     const oldestGeneration = this.#segments.oldestGeneration();
     const oldest = tombstonesFirst ? this.#segments.oldest() : undefined;
@@ -207,6 +220,10 @@ export class Cleaner {
     // A page whose payload was damaged moves as it is. At the very end of the log it would look like a torn write, be
     // left out by the next recovery, and an older copy of it be found: so something good comes behind it.
     if (this.#movedLast !== undefined && !this.#mover.commitName(this.#movedLast)) return false;
+    if (this.#sync !== undefined) {
+      this.#sync.addCleaned(victim, this.#reader.hasUnreadable);
+      return true;
+    }
     try {
       this.#log.writeFreeHeader(victim);
     } catch (error) {

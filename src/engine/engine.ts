@@ -13,6 +13,8 @@
  */
 import { assert } from '../base/assert.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
+import type { Durability } from '../base/durability.js';
+import { ArenaSync } from './arena-sync.js';
 import { type Address, objectNumber, type PageIndex, pageIndex, poolNumber } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { NOT_STAGED } from './batch.js';
@@ -28,6 +30,7 @@ import { readOrZeros } from './read-around.js';
 import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes } from './record.js';
 import { RecordWriter } from './record-writer.js';
 import type { RecoveredLog } from './recovery.js';
+import { beginSynced, closeSynced } from './synced-life.js';
 import { type SegmentTable } from './segment-table.js';
 import { Space } from './space.js';
 import { Staging } from './staging.js';
@@ -59,6 +62,7 @@ export class Engine {
   readonly #staging: Staging;
   readonly #space: Space;
   readonly #cleaner: Cleaner;
+  readonly #sync: ArenaSync | undefined;
   readonly #record: Address;
   /** How the first part of a batch that was committed early and failed did so: the commit its caller waits for does too. */
   #earlyFailure: CommitOutcome = CommitOutcome.done;
@@ -84,17 +88,29 @@ export class Engine {
       arena: recovered.arena,
       stagingBytes: limits.batchBytesMax + 2 * STAGE_BYTES,
       sequence: recovered.sequence,
-      makeFree: (use) => this.#space.makeFree(use),
+      makeFree: (use) => this.#sync === undefined && this.#space.makeFree(use),
     });
     this.#records = new RecordWriter(kernel, this.#log);
     this.#staging = new Staging(this.#index, this.#log, this.#records, this.pools);
-    this.#space = new Space(files, this.segments, this.#log, limits.batchBytesMax);
-    this.#cleaner = new Cleaner(kernel, files, this.#index, this.#log, new Mover(this.#staging));
-    for (const slot of recovered.marked) this.#log.wipeMark(slot);
+    this.#sync = this.#newSync();
+    this.#space = new Space(files, this.segments, this.#log, limits.batchBytesMax, this.#sync);
+    this.#cleaner = new Cleaner(kernel, files, this.#index, this.#log, new Mover(this.#staging), this.#sync);
+    if (this.#sync === undefined) for (const slot of recovered.marked) this.#log.wipeMark(slot);
+    else beginSynced(kernel, files, this.#log, this.#sync, recovered);
     if (recovered.open !== undefined)
       this.#log.resume(recovered.open.slot, recovered.open.generation, recovered.open.end);
     this.segments.buryOldTombstones();
     this.#space.fillReserve(this.#cleaner);
+  }
+
+  /** There where what is committed outlives the host only after a sync. */
+  get durability(): Durability | undefined {
+    return this.#sync;
+  }
+
+  /** Syncs that failed: after one the store takes no change. */
+  get failedSyncs(): number {
+    return this.#sync?.failures ?? 0;
   }
 
   /** What is stored in a pool that is not persistent ends with the process, and its flushes cost nothing in the arena. */
@@ -251,6 +267,7 @@ export class Engine {
   catchUp(): void {
     assert(this.#staging.isEmpty, 'the batch is committed');
     this.#space.catchUp(this.#cleaner);
+    this.#sync?.pursue(this.#space.isShort);
   }
 
   /**
@@ -260,14 +277,21 @@ export class Engine {
    */
   maintain(slack: number, cleans: boolean): boolean {
     if (!this.#staging.isEmpty) return true;
+    this.#sync?.advance();
+    this.#sync?.pursue(true);
     if (this.#space.giveBack(slack)) return true;
     return cleans && this.#space.isWasteful(slack) && this.#cleaner.step();
   }
 
-  /** Seals and marks the log as closed, so that the next start knows whether all of it is there. */
+  /** Seals and marks the log as closed, so that the next start knows whether all of it is there. On a disk it waits for it. */
   close(): void {
     assert(this.#staging.isEmpty, 'the last batch is committed');
-    this.#log.close();
+    if (this.#sync === undefined) {
+      this.#log.seal();
+      this.#log.markClosed();
+    } else {
+      closeSynced(this.#log, this.#sync);
+    }
     this.#files.close();
   }
 
@@ -308,6 +332,24 @@ export class Engine {
       if (this.#earlyFailure === CommitOutcome.done) this.#earlyFailure = outcome;
     }
     this.#space.beforeBatch(this.#cleaner);
+    this.#log.mark();
+  }
+
+  #newSync(): ArenaSync | undefined {
+    const { syncing } = this.#files;
+    if (syncing === undefined) return undefined;
+    return new ArenaSync({
+      syncing,
+      log: this.#log,
+      segments: this.segments,
+      isIdle: () => this.#staging.isEmpty,
+      isShort: () => {
+        this.#space.beforeBatch(this.#cleaner);
+        return this.#space.isShort;
+      },
+      commit: () => this.#staging.commit(),
+      remove: (slot) => this.#files.remove(slot, () => this.segments.gone(slot)),
+    });
   }
 
   /** Numbers that are not in use are good again: no record of a page is found but through the index. */

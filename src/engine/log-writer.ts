@@ -11,6 +11,10 @@
  * newest segment lacks a seal, and recovery knows where a torn write can be. A commit that fails is undone on the
  * files too: the check words of its records are wiped, last record first.
  *
+ * On a disk each segment begins with a position, which says what it builds on (see unsynced-end.ts), and a place where a
+ * commit failed is not written again: of the two contents that it would have had since the last sync, a power loss may
+ * leave either, sector by sector.
+ *
  * @hot `stage` and `advance` run once per record.
  */
 import { assert } from '../base/assert.js';
@@ -18,14 +22,18 @@ import { CommitOutcome, outcomeOfFailure } from '../base/commit-outcome.js';
 import { address, type Address, segmentSlot, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { type Census, MARKED_SEGMENTS, takeCensus } from './census.js';
+import { HeaderWriter } from './header-writer.js';
 import type { Kernel } from './kernel.js';
 import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, RecordField, RecordKind } from './record.js';
-import { HEADER_COPY_BYTES, SEGMENT_HEADER_BYTES, writeSegmentHeader } from './segment-header.js';
+import { SEGMENT_HEADER_BYTES } from './segment-header.js';
 import { SegmentState, type SegmentTable } from './segment-table.js';
 import { NAME_BYTES_MAX } from './stored-object.js';
 
 /** What a seal takes, kept free at the end of every segment. */
 const SEAL_BYTES = RECORD_HEADER_BYTES;
+
+/** A position has no payload. */
+const POSITION_BYTES = RECORD_HEADER_BYTES;
 
 /** A record without its check word is no record. */
 const CHECK_BYTES = 4;
@@ -54,6 +62,14 @@ interface Span {
   readonly fresh: boolean;
 }
 
+/** How far a log on a disk has come, in sequence numbers of records. */
+interface Progress {
+  /** The newest record. */
+  last: number;
+  /** The newest that the log itself says was synced. */
+  marked: number;
+}
+
 export interface ArenaId {
   readonly low: number;
   readonly high: number;
@@ -66,7 +82,8 @@ export class LogWriter {
   readonly #arena: ArenaId;
   readonly #staging: Address;
   readonly #stagingEnd: number;
-  readonly #headerScratch: Address;
+  readonly #headers: HeaderWriter;
+  readonly #scratch: Address;
   /** Makes another free segment if the owner's limits allow it. */
   readonly #makeFree: (use: StagingUse) => boolean;
 
@@ -80,12 +97,18 @@ export class LogWriter {
   /** Where the next record is staged. */
   #at: number;
   #written = 0;
-  /** Segments whose header's second copy failed to be written. */
-  readonly #secondCopyBad = new Set<SegmentSlot>();
-  /** Segments whose header failed to be written: on file they may be in use or free. */
-  readonly #headerUnsure = new Set<SegmentSlot>();
   /** Spans that this batch has filled. */
   #full: Span[] = [];
+  /** Whether the files need a sync to outlive the host. */
+  readonly #syncs: boolean;
+  /** With what is staged, and without. */
+  readonly #staged: Progress = { last: 0, marked: 0 };
+  readonly #committed: Progress = { last: 0, marked: 0 };
+  #synced = 0;
+  /** A commit failed in the open segment: the log goes on in another. */
+  #mustRotate = false;
+  /** A sync failed: nothing is written any more. */
+  #isClosed = false;
 
   constructor(options: {
     kernel: Kernel;
@@ -102,9 +125,11 @@ export class LogWriter {
     this.#arena = options.arena;
     this.#sequence = options.sequence;
     this.#makeFree = options.makeFree;
+    this.#syncs = options.files.syncing !== undefined;
     this.#staging = options.kernel.allocate(options.stagingBytes);
     this.#stagingEnd = this.#staging + options.stagingBytes;
-    this.#headerScratch = options.kernel.allocate(SEGMENT_HEADER_BYTES);
+    this.#headers = new HeaderWriter(options.kernel, options.files);
+    this.#scratch = options.kernel.allocate(SEGMENT_HEADER_BYTES);
     this.#from = this.#at = this.#staging;
   }
 
@@ -124,7 +149,7 @@ export class LogWriter {
 
   /** What the open segment still takes. */
   get roomBytes(): number {
-    if (this.#slot === NONE) return 0;
+    if (this.#slot === NONE || this.#mustRotate) return 0;
     return this.#segments.segmentBytes - SEAL_BYTES - this.#fileAt - (this.#at - this.#from);
   }
 
@@ -135,7 +160,7 @@ export class LogWriter {
 
   /** Whether the staging memory takes another {@link STAGE_BYTES}; if not, commit first. */
   get hasStaging(): boolean {
-    return this.#at + STAGE_BYTES + SEAL_BYTES <= this.#stagingEnd;
+    return this.#at + STAGE_BYTES + SEAL_BYTES + POSITION_BYTES <= this.#stagingEnd;
   }
 
   /** Where to build the next record, with room for {@link STAGE_BYTES}; undefined when the arena has no room for it. */
@@ -151,6 +176,7 @@ export class LogWriter {
   advance(bytes: number): number {
     const location = this.#segments.locationOf(segmentSlot(this.#slot), this.#fileAt + this.#at - this.#from);
     this.#at += bytes;
+    this.#staged.last = this.#sequence;
     return location;
   }
 
@@ -170,6 +196,11 @@ export class LogWriter {
   commit(): CommitOutcome {
     if (this.#at === this.#staging) return CommitOutcome.done;
     const spans = [...this.#full, this.#currentSpan()];
+    if (this.#isClosed) {
+      for (const { fresh, slot } of spans) if (fresh) this.#segments.release(slot);
+      this.#goBackTo(spans[0]!);
+      return CommitOutcome.fault;
+    }
     try {
       for (const span of spans) this.#write(span);
     } catch (error) {
@@ -182,14 +213,51 @@ export class LogWriter {
     this.#fresh = false;
     this.#full = [];
     this.#from = this.#at = this.#staging;
+    this.#committed.last = this.#staged.last;
+    this.#committed.marked = this.#staged.marked;
     return CommitOutcome.done;
   }
 
-  /**
-   * Seals the open segment, so that recovery has nothing to verify, and marks the log as closed. The batch must be
-   * empty; nothing is written afterwards.
-   */
-  close(): void {
+  /** The newest record that is written, as a sequence number. */
+  get lastSequence(): number {
+    return this.#committed.last;
+  }
+
+  /** Records up to this one outlive a power loss. On tmpfs 0. */
+  get synced(): number {
+    return this.#synced;
+  }
+
+  /** Of {@link synced}, what the log itself says, in a record that is written. */
+  get marked(): number {
+    return this.#committed.marked;
+  }
+
+  /** A sync covers the records up to this one: what is written from now on says so. */
+  confirm(last: number): void {
+    this.#synced = Math.max(this.#synced, last);
+  }
+
+  /** The log that recovery found ends with this record, all of it synced. */
+  beginBehind(last: number): void {
+    // Never 0: headers by which nothing is known to be synced are those of a tmpfs.
+    this.#staged.last = this.#committed.last = Math.max(1, last);
+    this.confirm(this.#committed.last);
+  }
+
+  /** Stages a position if a sync has ended since the last one, and the open segment has room for it. */
+  mark(): void {
+    if (this.#synced > this.#staged.marked && this.hasStaging && this.roomBytes >= POSITION_BYTES)
+      this.#stagePosition();
+  }
+
+  /** From now on every commit is a fault: what was written last may be lost, and no promise could be kept. */
+  refuseWrites(): void {
+    this.#isClosed = true;
+  }
+
+  /** Seals the open segment, so that recovery has nothing to verify. The batch must be empty; only a mark may follow. */
+  seal(): void {
     assert(this.stagedBytes === 0, 'the batch is committed');
     if (this.#slot !== NONE) {
       const slot = segmentSlot(this.#slot);
@@ -197,10 +265,15 @@ export class LogWriter {
       this.#segments.seal(slot);
       this.#slot = NONE;
       this.#generation = 0;
+      this.#staged.last = this.#committed.last = this.#sequence;
     }
-    if (this.#headerUnsure.size > 0) return;
+  }
+
+  /** Marks a log that is sealed as closed. */
+  markClosed(): void {
+    if (this.#headers.isUnsure) return;
     const used = this.#segments.inUse();
-    const census = takeCensus(this.#kernel, this.#headerScratch, used);
+    const census = takeCensus(this.#kernel, this.#scratch, used);
     for (const { slot, generation } of used.slice(0, MARKED_SEGMENTS)) this.#writeHeader(slot, generation, census);
   }
 
@@ -232,13 +305,15 @@ export class LogWriter {
 
   #rotate(use: StagingUse): boolean {
     const spare = use === 'put' ? RESERVE_SEGMENTS : 0;
-    if (this.#segments.freeFiles <= spare && !this.#makeFree(use)) return false;
+    // On a disk a file that was made just now is not free yet.
+    if (this.#segments.freeFiles <= spare && (!this.#makeFree(use) || this.#segments.freeFiles <= spare)) return false;
     const generation = this.nextSequence();
     const slot = this.#segments.takeFree(generation);
     assert(slot !== undefined, 'a free segment was there');
     if (this.#slot !== NONE) {
       this.#buildSeal(address(this.#at), this.#generation);
       this.#at += SEAL_BYTES;
+      this.#staged.last = this.#sequence;
       this.#full.push(this.#currentSpan());
     }
     this.#slot = slot;
@@ -246,7 +321,25 @@ export class LogWriter {
     this.#fileAt = SEGMENT_HEADER_BYTES;
     this.#from = this.#at;
     this.#fresh = true;
+    this.#mustRotate = false;
+    if (this.#syncs) this.#stagePosition();
     return true;
+  }
+
+  #stagePosition(): void {
+    const { last } = this.#staged;
+    const header = {
+      kind: RecordKind.position,
+      payloadBytes: 0,
+      object: last >>> 0,
+      index: Math.floor(last / 2 ** 32),
+      sequence: this.nextSequence(),
+      hashLow: this.#synced >>> 0,
+      hashHigh: Math.floor(this.#synced / 2 ** 32),
+    };
+    this.#kernel.sealHeader(address(this.#at), header, this.#generation);
+    this.advance(POSITION_BYTES);
+    this.#staged.marked = this.#synced;
   }
 
   #currentSpan(): Span {
@@ -278,20 +371,27 @@ export class LogWriter {
         this.#segments.release(span.slot);
         continue;
       }
-      const blank = this.#headerScratch;
+      const blank = this.#scratch;
       this.#kernel.bytes.fill(0, blank, blank + CHECK_BYTES);
       for (const at of this.#recordsOf(span).toReversed()) {
         this.#files.write(span.slot, span.fileAt + at - span.from, this.#kernel.bytes, blank, CHECK_BYTES);
       }
       if (this.#segments.stateOf(span.slot) === SegmentState.sealed) this.#segments.reopen(span.slot);
     }
-    const first = spans[0]!;
+    this.#goBackTo(spans[0]!);
+    this.#mustRotate = this.#syncs;
+  }
+
+  /** The batch is gone. @param first - its first span */
+  #goBackTo(first: Span): void {
     this.#slot = first.fresh ? NONE : first.slot;
     this.#generation = first.fresh ? 0 : first.generation;
     this.#fileAt = first.fileAt;
     this.#fresh = false;
     this.#full = [];
     this.#from = this.#at = this.#staging;
+    this.#staged.last = this.#committed.last;
+    this.#staged.marked = this.#committed.marked;
   }
 
   /** Where in staging the span's records start. */
@@ -304,32 +404,25 @@ export class LogWriter {
     return starts;
   }
 
-  /** Copy after copy, the one that may be bad first, so that one is good whenever this is cut short. */
   #writeHeader(slot: SegmentSlot, generation: number, closed?: Census): void {
     const { segmentBytes } = this.#segments;
     const { low: arenaLow, high: arenaHigh } = this.#arena;
     const spent = this.#sequence;
-    const header = { slot, segmentBytes, generation, spent, arenaLow, arenaHigh, ...(closed && { closed }) };
-    writeSegmentHeader(this.#kernel, this.#headerScratch, header);
-    this.#headerUnsure.add(slot);
-    const first = this.#secondCopyBad.has(slot) ? 1 : 0;
-    this.#writeHeaderCopy(slot, first);
-    // If the other copy fails now, it is the bad one from here on.
-    if (first === 0) this.#secondCopyBad.add(slot);
-    else this.#secondCopyBad.delete(slot);
-    this.#writeHeaderCopy(slot, 1 - first);
-    this.#secondCopyBad.delete(slot);
-    this.#headerUnsure.delete(slot);
-  }
-
-  #writeHeaderCopy(slot: SegmentSlot, copy: number): void {
-    const at = copy * HEADER_COPY_BYTES;
-    this.#files.write(slot, at, this.#kernel.bytes, this.#headerScratch + at, HEADER_COPY_BYTES);
+    const synced = this.#synced;
+    this.#headers.write(slot, {
+      segmentBytes,
+      generation,
+      spent,
+      arenaLow,
+      arenaHigh,
+      synced,
+      ...(closed && { closed }),
+    });
   }
 
   #writeSeal(slot: SegmentSlot, generation: number, fileAt: number): void {
-    this.#buildSeal(this.#headerScratch, generation);
-    this.#files.write(slot, fileAt, this.#kernel.bytes, this.#headerScratch, SEAL_BYTES);
+    this.#buildSeal(this.#scratch, generation);
+    this.#files.write(slot, fileAt, this.#kernel.bytes, this.#scratch, SEAL_BYTES);
   }
 
   #buildSeal(to: Address, generation: number): void {

@@ -36,6 +36,8 @@ export const RecordKind = {
   flushPool: 10,
   /** A {@link RecordKind.flushRange} that cleaning has moved: it covers only what segments before `asOf` hold. */
   flushRangeAsOf: 11,
+  /** On disks alone: what the log behind it builds on, and up to where it was synced. See unsynced-end.ts. */
+  position: 12,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
@@ -71,6 +73,11 @@ export function sequenceAt(view: DataView, at: number): number {
 export function asOfAt(view: DataView, record: number): { count: number; asOf: number } {
   const payload = record + RECORD_HEADER_BYTES;
   return { count: view.getUint32(payload + AsOfField.count, true), asOf: integerAt(view, payload + AsOfField.asOf) };
+}
+
+/** Of a position: the record that came before its segment, and the newest that a sync vouched for. Sequence numbers. */
+export function positionAt(view: DataView, record: number): { follows: number; synced: number } {
+  return { follows: integerAt(view, record + RecordField.object), synced: integerAt(view, record + RecordField.hash) };
 }
 
 function integerAt(view: DataView, at: number): number {

@@ -7,17 +7,17 @@
  * death tore it. Anywhere else a record that cannot be read is damage. What is damaged and known by its handle stays
  * as a page that answers "damaged"; where even the handle is unknown, an older copy of some page might now pass for
  * its newest, so the arena is refused rather than served.
+ *
+ * On a disk the log may have lost any part of what was not synced: there it ends at the first hole. See unsynced-end.ts.
  */
-import { TmemError } from '../base/errors.js';
 import { type Address, objectNumber, poolNumber, segmentSlot, type SegmentSlot } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { PAGE_BYTES } from '../base/units.js';
-import { type Census, sameCensus, takeCensus } from './census.js';
+import { type Found, HeaderScan } from './header-scan.js';
 import type { Kernel } from './kernel.js';
 import type { ArenaId } from './log-writer.js';
 import { MovedRanges } from './moved-ranges.js';
 import { ENTRY_LOST } from './page-entry.js';
-import { readOrNothing, UNREADABLE } from './read-around.js';
 import {
   asOfAt,
   isPageKind,
@@ -28,18 +28,11 @@ import {
   sequenceAt,
   movedTombstoneBytes,
 } from './record.js';
-import {
-  FORMAT_VERSION,
-  HEADER_COPY_BYTES,
-  readSegmentHeader,
-  SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
-  writeSegmentHeader,
-} from './segment-header.js';
+import { SEGMENT_HEADER_BYTES } from './segment-header.js';
 import { SegmentReader } from './segment-reader.js';
-import { SEGMENTS_MAX, SegmentTable } from './segment-table.js';
 import { INDEX_END, StoreIndex } from './store-index.js';
 import { EPHEMERAL_NUMBERS, type StoredObject, StoredPool } from './stored-object.js';
+import { type Unsynced, UnsyncedEnd } from './unsynced-end.js';
 
 /** Sequence numbers left out at each start: what a torn batch may have used and nobody can read any more. */
 const SEQUENCE_GAP = 2 ** 20;
@@ -64,7 +57,15 @@ export interface RecoveredLog {
   readonly marked: readonly SegmentSlot[];
   readonly pages: number;
   readonly records: number;
-  /** Records of a torn batch that were left out: nobody was told that they are stored. */
+  /** The last record of the log, as a sequence number; 0 for an empty one. */
+  readonly lastSequence: number;
+  /** The newest record that headers say was synced, and on a disk what of the log is not known to be. */
+  readonly synced: number;
+  readonly unsynced: readonly Unsynced[];
+  /**
+   * Records that were left out: of a torn batch, so that nobody was told that they are stored; on a disk also those
+   * behind the first hole, so that nobody was told that they outlive a power loss.
+   */
   readonly droppedRecords: number;
   readonly damage: readonly Damage[];
 }
@@ -84,12 +85,6 @@ export function recoverLog(kernel: Kernel, files: SegmentFiles, options: Recover
   return new Recovery(kernel, files, options).run();
 }
 
-interface Found {
-  readonly slot: SegmentSlot;
-  readonly generation: number;
-  readonly closed: Census | undefined;
-}
-
 class Recovery {
   readonly #kernel: Kernel;
   readonly #files: SegmentFiles;
@@ -101,31 +96,41 @@ class Recovery {
   readonly #nameless = new Set<number>();
   readonly #damage: Damage[] = [];
   readonly #moved = new MovedRanges();
+  readonly #scan: HeaderScan;
   #index: StoreIndex | undefined;
-  #arena: ArenaId;
+  #end: UnsyncedEnd;
+  #found: readonly Found[] = [];
   #sequence = 0;
   #nextObject = 1;
   #nextPool = 1;
   #records = 0;
   #dropped = 0;
+  #isCut = false;
   #open: RecoveredLog['open'];
 
   constructor(kernel: Kernel, files: SegmentFiles, options: RecoveryOptions) {
     this.#kernel = kernel;
     this.#files = files;
     this.#options = options;
-    this.#arena = options.arena;
     this.#reader = new SegmentReader(kernel, files);
     this.#scratch = kernel.allocate(PAGE_BYTES);
+    const report = this.#report.bind(this);
+    this.#scan = new HeaderScan(kernel, files, options, this.#scratch, report);
+    this.#end = new UnsyncedEnd(kernel, files, 0, this.#scratch);
   }
 
   run(): RecoveredLog {
-    const found = this.#readHeaders();
-    found.sort((a, b) => a.generation - b.generation);
+    const found = (this.#found = this.#scan.run());
+    const { synced, segments, arena } = this.#scan;
+    this.#sequence = this.#scan.sequence;
+    const index = (this.#index = new StoreIndex(segments));
     const marked = found.filter(({ closed }) => closed !== undefined);
-    this.#expect(marked, found);
-    for (const segment of found) this.#replay(segment, segment === found.at(-1) && marked.length === 0);
-    const index = this.#index!;
+    const hasEnd = this.#files.syncing !== undefined && synced > 0 && marked.length === 0;
+    if (hasEnd) this.#end = new UnsyncedEnd(this.#kernel, this.#files, synced, this.#scratch);
+    for (const [n, { generation }] of found.entries()) {
+      this.#sequence = Math.max(this.#sequence, generation);
+      if (!this.#isCut) this.#replay(n, n === found.length - 1 && marked.length === 0 && !hasEnd);
+    }
     this.#moved.applyTo(index);
     let pages = 0;
     for (const object of index.objects.values()) {
@@ -142,135 +147,87 @@ class Recovery {
       nextObject: this.#nextObject,
       nextPool: this.#nextPool,
       sequence: this.#sequence + SEQUENCE_GAP,
-      arena: this.#arena,
+      arena,
       ...(this.#open === undefined ? {} : { open: this.#open }),
       marked: marked.map(({ slot }) => slot),
       pages,
       records: this.#records,
+      lastSequence: this.#end.last,
+      synced,
+      unsynced: this.#end.unsynced,
       droppedRecords: this.#dropped,
       damage: this.#damage,
     };
   }
 
-  /** Sorts the files into used, free and useless ones, and learns the size of segments. */
-  #readHeaders(): Found[] {
-    const files = this.#files.list();
-    const readings = files.map((file) => {
-      const { bytes } = this.#kernel;
-      const length = readOrNothing(this.#files, file.slot, 0, bytes, this.#scratch, SEGMENT_HEADER_BYTES);
-      // What cannot be read may be anything: never a file that is free.
-      if (length === UNREADABLE) return { ...file, reading: { what: 'foreign' } as const };
-      const reading = readSegmentHeader(this.#kernel, this.#scratch, length);
-      if (reading.what === 'header' && reading.broken !== undefined) this.#mend(reading.header, reading.broken);
-      return { ...file, reading };
-    });
-    for (const { reading } of readings) {
-      if (reading.what === 'header') this.#sequence = Math.max(this.#sequence, reading.header.spent);
-    }
-    const first = readings.find(({ reading }) => reading.what === 'header')?.reading;
-    const segmentBytes = first?.what === 'header' ? first.header.segmentBytes : this.#options.segmentBytes;
-    if (first?.what === 'header') this.#arena = { low: first.header.arenaLow, high: first.header.arenaHigh };
-    this.#kernel.saltGenerations(this.#arena.low, this.#arena.high);
-    // The size of segments is that of the capacity the arena was made with, which may have grown since.
-    const filesMax = Math.min(SEGMENTS_MAX, Math.floor(this.#options.capacityBytes / segmentBytes));
-    const slots = Math.max(filesMax, (files.at(-1)?.slot ?? 0) + 1);
-    const segments = new SegmentTable(segmentBytes, filesMax, slots);
-    this.#index = new StoreIndex(segments);
-
-    const found: Found[] = [];
-    for (const { slot, bytes, reading } of readings) {
-      if (reading.what === 'version') throw otherVersion(slot, reading.version);
-      if (reading.what === 'foreign') {
-        this.#report(slot, 0, 'its header cannot be read');
-      } else if (reading.what === 'blank' && !this.#isZero(slot, bytes < segmentBytes)) {
-        this.#report(slot, 0, 'its header is gone');
-      } else if (reading.what !== 'header' || reading.header.generation === 0) {
-        if (bytes === segmentBytes) segments.addFree(slot);
-        else this.#discard(slot);
-      } else {
-        const { header } = reading;
-        if (header.slot !== slot) this.#report(slot, 0, `it says that it is segment ${header.slot}`);
-        else if (header.arenaLow !== this.#arena.low || header.arenaHigh !== this.#arena.high) {
-          this.#report(slot, 0, 'it belongs to another arena');
-        } else {
-          if (bytes < segmentBytes) this.#report(slot, bytes, `it ends after ${bytes} of ${segmentBytes} bytes`);
-          found.push({ slot, generation: header.generation, closed: header.closed });
-        }
-      }
-    }
-    return found;
-  }
-
-  /** A log that was closed has the segments that it was closed with. */
-  #expect(marked: readonly Found[], found: readonly Found[]): void {
-    const census = takeCensus(this.#kernel, this.#scratch, found);
-    for (const { slot, closed } of marked) {
-      if (closed === undefined || sameCensus(closed, census)) continue;
-      this.#report(
-        slot,
-        0,
-        `it says that ${closed.segments} segments are in use, and ${found.length} of them are here`,
-      );
-      return;
-    }
-  }
-
-  /**
-   * A file that was made and never written to. A header that was torn when it was the first may stand in it, but not
-   * before the file has its full length.
-   */
-  #isZero(slot: SegmentSlot, isShort: boolean): boolean {
-    const { bytes, view } = this.#kernel;
-    for (let at = isShort ? 0 : SEGMENT_HEADER_BYTES; ; at += PAGE_BYTES) {
-      const read = readOrNothing(this.#files, slot, at, bytes, this.#scratch, PAGE_BYTES);
-      if (read === 0) return true;
-      if (read === UNREADABLE) return false;
-      bytes.fill(0, this.#scratch + read, this.#scratch + PAGE_BYTES);
-      const word = view.getUint32(this.#scratch, true) | view.getUint32(this.#scratch + 4, true);
-      if (word !== 0 || !this.#kernel.sameFilled(this.#scratch)) return false;
-    }
-  }
-
-  /** One copy was torn or damaged. The next tear must find the other intact. */
-  #mend(header: SegmentHeader, copy: 0 | 1): void {
-    if (this.#options.readOnly === true) return;
-    writeSegmentHeader(this.#kernel, this.#scratch, header);
-    const at = copy * HEADER_COPY_BYTES;
-    this.#files.write(segmentSlot(header.slot), at, this.#kernel.bytes, this.#scratch + at, HEADER_COPY_BYTES);
-  }
-
-  /** A file that was being made, or given back, when the process died. */
-  #discard(slot: SegmentSlot): void {
-    if (this.#options.readOnly === true) return;
-    const { segments } = this.#index!;
-    segments.addLeaving(slot);
-    this.#files.remove(slot, () => segments.gone(slot));
-  }
-
-  #replay({ slot, generation }: Found, mayBeTorn: boolean): void {
+  /** The segment that is `n`th of the log. */
+  #replay(n: number, mayBeTorn: boolean): void {
     const reader = this.#reader;
-    this.#sequence = Math.max(this.#sequence, generation);
+    const { slot, generation } = this.#found[n]!;
     reader.open(slot, generation);
+    this.#end.begin(this.#found[n]!);
     // Decided at the end; until then the segment counts as sealed, so that its sums can be kept.
     this.#index!.segments.addSealed(slot, generation);
     for (;;) {
       while (reader.next()) {
+        if (this.#end.isHole(reader) && this.#endsHere(n)) return;
         if (mayBeTorn && this.#mayBeTornHere() && !reader.goesOn()) return this.#tear(slot, generation);
         this.#take(slot, generation);
       }
-      if (reader.end === 'sealed') return;
+      if (reader.end === 'sealed') return this.#sealed(n);
       const { offset } = reader;
+      if (this.#end.isLoose && this.#endsHere(n)) return;
       // A write is torn once: a good record further on says that this is damage.
       if (mayBeTorn && !reader.isUnreadable && !reader.goesOn()) return this.#leaveOpen(slot, generation, offset);
       if (reader.repair()) {
         this.#writeRepaired(slot, offset);
-        if (reader.kind === RecordKind.seal) return;
+        if (reader.kind === RecordKind.seal) return this.#sealed(n);
         this.#take(slot, generation);
       } else {
         this.#report(slot, offset, reader.isUnreadable ? 'its bytes cannot be read' : 'a record cannot be read');
         if (!reader.resynchronise()) return;
         this.#take(slot, generation);
       }
+    }
+  }
+
+  #sealed(n: number): void {
+    if (this.#end.isHole(this.#reader) && this.#endsHere(n)) return;
+    this.#end.take(this.#reader);
+    this.#end.leave(this.#found[n]!.slot, this.#reader.offset + this.#reader.bytes);
+  }
+
+  /**
+   * The reader is at a hole, and no sync is known to vouch for what should be there. If none is found to, the log ends
+   * here: what stands behind it must not be taken for a part of what is written next.
+   */
+  #endsHere(n: number): boolean {
+    const { slot, generation } = this.#found[n]!;
+    const { offset, end } = this.#reader;
+    const left = this.#end.lookBehind(this.#found.slice(n), offset);
+    if (!this.#end.isLoose) return false;
+    this.#isCut = true;
+    this.#dropped += left.records + (end === undefined ? 1 : 0);
+    this.#end.leave(slot, offset);
+    for (const each of this.#found.slice(n + 1)) this.#scan.leaveOut(each);
+    if (offset === SEGMENT_HEADER_BYTES) {
+      this.#index!.segments.release(slot);
+      this.#scan.writeFree(slot);
+    } else {
+      if (left.recordsHere > 0) this.#wipe(slot, offset);
+      this.#leaveOpen(slot, generation, offset);
+    }
+    return true;
+  }
+
+  /** Zeros from here on. */
+  #wipe(slot: SegmentSlot, from: number): void {
+    if (this.#options.readOnly === true) return;
+    const { bytes } = this.#kernel;
+    bytes.fill(0, this.#scratch, this.#scratch + PAGE_BYTES);
+    const { segmentBytes } = this.#scan.segments;
+    for (let at = from; at < segmentBytes; at += PAGE_BYTES) {
+      this.#files.write(slot, at, bytes, this.#scratch, Math.min(PAGE_BYTES, segmentBytes - at));
     }
   }
 
@@ -301,6 +258,7 @@ class Recovery {
     const number = view.getUint32(record + RecordField.object, true);
     const index = view.getUint32(record + RecordField.index, true);
     this.#records++;
+    this.#end.take(this.#reader);
     this.#sequence = Math.max(this.#sequence, sequenceAt(view, record));
     // Bringing ephemeral pages back would bring back what was taken or flushed since: neither leaves a record.
     if (number >= EPHEMERAL_NUMBERS && isPageKind(kind)) return;
@@ -386,10 +344,3 @@ class Recovery {
 
 /** Pools are numbered from 1. */
 const NAMELESS_POOL = 0;
-
-function otherVersion(slot: SegmentSlot, version: number): TmemError {
-  return new TmemError(
-    'E_ARENA_VERSION',
-    `segment ${slot} has format version ${version}, this tmem reads version ${FORMAT_VERSION}: start the tmem that wrote the arena, or move the arena away`,
-  );
-}

@@ -11,7 +11,9 @@
  * `generation` is a sequence number, drawn when the segment was opened: unique, growing, the order of the log. It is
  * 0 while the segment is free, which makes everything behind the header meaningless. `check` is XXH3-64 of the rest.
  * `spent` is the newest sequence number when the header was written: a segment that was opened and given up without
- * a record must not hand its generation to the next life. `closed with` and `census` are 0 but after a clean stop: see census.ts.
+ * a record must not hand its generation to the next life. `closed with` and `census` are 0 but after a clean stop: see
+ * census.ts. On a disk, where the log was not closed, `census` is the newest sequence number that a sync vouched for
+ * when the header was written: see unsynced-end.ts.
  */
 import { address, type Address } from '../base/ids.js';
 import type { Census } from './census.js';
@@ -40,6 +42,8 @@ export interface SegmentHeader {
   /** Drawn when the arena was made: two words that tell a file of another arena. */
   readonly arenaLow: number;
   readonly arenaHigh: number;
+  /** Of a log on a disk: records up to this sequence number outlive a power loss. 0: unknown, or not on a disk. */
+  readonly synced?: number;
   /** The segments that were in use when the log was closed; it has not been written to since. */
   readonly closed?: Census;
 }
@@ -68,8 +72,9 @@ export function writeSegmentHeader(kernel: Kernel, to: Address, header: SegmentH
   view.setUint32(to + 28, Math.floor(header.generation / 2 ** 32), true);
   view.setUint32(to + 32, header.arenaLow, true);
   view.setUint32(to + 36, header.arenaHigh, true);
-  view.setUint32(to + 40, header.closed?.low ?? 0, true);
-  view.setUint32(to + 44, header.closed?.high ?? 0, true);
+  const synced = header.synced ?? 0;
+  view.setUint32(to + 40, header.closed?.low ?? synced >>> 0, true);
+  view.setUint32(to + 44, header.closed?.high ?? Math.floor(synced / 2 ** 32), true);
   view.setUint32(to + 48, header.spent >>> 0, true);
   view.setUint32(to + 52, Math.floor(header.spent / 2 ** 32), true);
   view.setUint32(to + 56, kernel.xxh3(to, CHECKED_BYTES, 0), true);
@@ -115,7 +120,7 @@ function readCopy(kernel: Kernel, at: Address): HeaderReading {
       spent: view.getUint32(at + 52, true) * 2 ** 32 + view.getUint32(at + 48, true),
       arenaLow: view.getUint32(at + 32, true),
       arenaHigh: view.getUint32(at + 36, true),
-      ...(segments === 0 ? {} : { closed }),
+      ...(segments === 0 ? { synced: closed.high * 2 ** 32 + closed.low } : { closed }),
     },
   };
 }

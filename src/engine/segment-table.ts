@@ -5,12 +5,26 @@
  *         ▲                │                                │
  *         └────── gone ◀── leaving ◀────────────────────────┤ (when it is to be given back)
  *                                                           └──▶ aside (a tombstone in it cannot be read: for good)
+ *
+ * On a disk the way to `free` is longer, because what is given up may come back by a power loss:
+ *
+ *      sealed ──clean──▶ cleaned ──sync, free header──▶ freed ──sync──▶ free
+ *      absent ──create──────────▲
  */
 import { assert } from '../base/assert.js';
 import { segmentSlot, type SegmentSlot } from '../base/ids.js';
 import { unitsOf } from './record.js';
 
-export const SegmentState = { absent: 0, free: 1, open: 2, sealed: 3, leaving: 4, aside: 5 } as const;
+export const SegmentState = {
+  absent: 0,
+  free: 1,
+  open: 2,
+  sealed: 3,
+  leaving: 4,
+  aside: 5,
+  cleaned: 6,
+  freed: 7,
+} as const;
 export type SegmentState = (typeof SegmentState)[keyof typeof SegmentState];
 
 /** Most files of an arena: each holds a descriptor. */
@@ -29,6 +43,7 @@ export class SegmentTable {
   #files = 0;
   #filesAside = 0;
   #leaving = 0;
+  #coming = 0;
   /** No slot from here on has ever had a file: what is looked for among all is looked for below. */
   #slotsUsed = 0;
   #liveBytes = 0;
@@ -68,6 +83,11 @@ export class SegmentTable {
 
   get freeFiles(): number {
     return this.#free.length;
+  }
+
+  /** Files that will be free when they have been synced. */
+  get comingFiles(): number {
+    return this.#coming;
   }
 
   /** Bytes of records that are the newest of their page. */
@@ -135,6 +155,33 @@ export class SegmentTable {
   /** A file that exists and is free. */
   addFree(slot: SegmentSlot): void {
     this.#addFile(slot, SegmentState.free);
+    this.#free.push(slot);
+  }
+
+  /** A file that was made just now, without a header. */
+  addCleaned(slot: SegmentSlot): void {
+    this.#addFile(slot, SegmentState.cleaned);
+    this.#coming++;
+  }
+
+  /** Nothing in it is needed, as soon as what came in its place is synced. */
+  clean(slot: SegmentSlot): void {
+    assert(this.#live[slot] === 0, 'a segment that is given up has no live page');
+    this.#become(slot, SegmentState.sealed, SegmentState.cleaned);
+    this.#forgetTombstones(slot);
+    this.#coming++;
+  }
+
+  /** Its header says that it is free, as soon as that is synced. */
+  free(slot: SegmentSlot): void {
+    this.#become(slot, SegmentState.cleaned, SegmentState.freed);
+  }
+
+  /** Its free header is synced: whatever stood in it does not come back. */
+  settle(slot: SegmentSlot): void {
+    this.#become(slot, SegmentState.freed, SegmentState.free);
+    this.#generation[slot] = 0;
+    this.#coming--;
     this.#free.push(slot);
   }
 
@@ -231,11 +278,11 @@ export class SegmentTable {
     return best === -1 ? undefined : segmentSlot(best);
   }
 
-  /** Segments with records, the newest first. O(slots log slots). */
+  /** Segments whose headers say that they have records, the newest first. O(slots log slots). */
   inUse(): { slot: SegmentSlot; generation: number }[] {
     const found = [];
     for (let slot = 0; slot < this.#slotsUsed; slot++) {
-      if (this.#hasRecords(slot)) {
+      if (this.#hasRecords(slot) && this.#state[slot] !== SegmentState.freed) {
         found.push({ slot: segmentSlot(slot), generation: this.#generation[slot]! });
       }
     }
@@ -243,7 +290,7 @@ export class SegmentTable {
   }
 
   /**
-   * Generation of the oldest segment that has records; Infinity if none has. A tombstone that covers nothing so old has
+   * Generation of the oldest segment that has records, or may have them again; Infinity if none has. A tombstone that covers nothing so old has
    * nothing left to cover outside its segment, and dies with it. O(slots).
    */
   oldestGeneration(): number {
@@ -263,7 +310,9 @@ export class SegmentTable {
 
   #hasRecords(slot: number): boolean {
     const state = this.#state[slot];
-    return state === SegmentState.sealed || state === SegmentState.open || state === SegmentState.aside;
+    if (state === SegmentState.sealed || state === SegmentState.open || state === SegmentState.aside) return true;
+    // What a power loss may bring back counts as well, but not a file that is new.
+    return (state === SegmentState.cleaned || state === SegmentState.freed) && this.#generation[slot] !== 0;
   }
 
   #addFile(slot: SegmentSlot, state: SegmentState): void {

@@ -6,10 +6,14 @@
  * reclaimed as batches have written: best right behind a batch whose replies have left, in steps as small as the debt,
  * so that a client that waits for each reply finds the work done when it asks again; at the latest before the next
  * batch. No request waits for a whole segment.
+ *
+ * On a disk a file that was made or cleaned can be used only after a sync or two. So some are kept ahead, which count as
+ * room to come, and what finds no room may wait for it (see arena-sync.ts).
  */
 import { systemCode, TmemError } from '../base/errors.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { KIB, MIB } from '../base/units.js';
+import type { ArenaSync } from './arena-sync.js';
 import { type Cleaner, STEP_BYTES } from './cleaner.js';
 import { type LogWriter, RESERVE_SEGMENTS, STAGE_BYTES, type StagingUse } from './log-writer.js';
 import type { SegmentTable } from './segment-table.js';
@@ -42,18 +46,36 @@ const HASTY_BYTES_MIN: number = 16 * KIB;
 /** After the file system said "full", puts do without a new file for this many batches: asking costs a megabyte of zeros. */
 const FULL_BATCHES = 64;
 
+/** On a disk: segments kept ahead of those that are used, at most, and their part of the arena. */
+const AHEAD_MAX = 8;
+const AHEAD_SHARE = 1 / 16;
+
+/** Files made before a batch that could do without. */
+const FILES_AHEAD_PER_BATCH = 2;
+
 export class Space {
   readonly #files: SegmentFiles;
   readonly #segments: SegmentTable;
   readonly #log: LogWriter;
   readonly #batchBytesMax: number;
+  readonly #sync: ArenaSync | undefined;
+  readonly #ahead: number;
   #fullForBatches = 0;
   /** Bytes that puts have written and cleaning need not match: there was room for them. */
   #forgiven = 0;
   /** Bytes that puts had written when {@link catchUp} was called last. */
   #caughtUpAt = 0;
 
-  constructor(files: SegmentFiles, segments: SegmentTable, log: LogWriter, batchBytesMax: number) {
+  /** @param sync - where segments are free only after one */
+  constructor(
+    files: SegmentFiles,
+    segments: SegmentTable,
+    log: LogWriter,
+    batchBytesMax: number,
+    sync: ArenaSync | undefined,
+  ) {
+    this.#sync = sync;
+    this.#ahead = sync === undefined ? 0 : Math.min(AHEAD_MAX, Math.floor(segments.filesMax * AHEAD_SHARE));
     this.#files = files;
     this.#segments = segments;
     this.#log = log;
@@ -75,11 +97,12 @@ export class Space {
   }
 
   /**
-   * Makes one more free file, if capacity and file system have room. Whatever the file system answers is "no room",
-   * EMFILE and EIO too: the store goes on with the files it has, and asks again.
+   * Makes one more free file, on a disk one that is free after a sync, if capacity and file system have room. Whatever
+   * the file system answers is "no room", EMFILE and EIO too: the store goes on with the files it has, and asks again.
    */
   makeFree(use: StagingUse): boolean {
     if (use === 'put' && this.#fullForBatches > 0) return false;
+    if (this.#sync !== undefined && this.#sync.failures > 0) return false;
     let slot = this.#segments.absentSlot();
     if (slot === undefined && this.#segments.filesKept < this.#segments.filesMax) {
       // What was given back a moment ago and is not gone yet is asked for again.
@@ -89,19 +112,22 @@ export class Space {
     if (slot === undefined) return false;
     try {
       this.#files.create(slot, this.#segments.segmentBytes);
+      this.#sync?.addFile(slot);
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
       this.#fullForBatches = FULL_BATCHES;
       return false;
     }
-    this.#segments.addFree(slot);
+    if (this.#sync === undefined) this.#segments.addFree(slot);
     return true;
   }
 
   /** At start: makes the segments that tombstones and cleaning rely on. @throws TmemError E_ARENA_FULL */
   fillReserve(cleaner: Cleaner): void {
     for (let steps = this.#stepsMax(); steps > 0 && this.#segments.freeFiles < RESERVE_SEGMENTS; steps--) {
-      if (!this.makeFree('upkeep') && !cleaner.step()) break;
+      if (this.#spareFiles() < 0 && this.makeFree('upkeep')) continue;
+      if (this.#sync !== undefined && this.#segments.comingFiles > 0) this.#sync.syncNow();
+      else if (!this.makeFree('upkeep') && !cleaner.step()) break;
     }
     if (this.#segments.freeFiles >= RESERVE_SEGMENTS) return;
     const needed = (RESERVE_SEGMENTS * this.#segments.segmentBytes) / MIB;
@@ -126,7 +152,8 @@ export class Space {
    * its end makes room again.
    */
   #isBehind(cleaner: Cleaner): boolean {
-    return this.#roomForPuts() + cleaner.passedBytes < this.#segments.segmentBytes + this.#batchBytesMax;
+    const { segmentBytes } = this.#segments;
+    return this.#roomForPuts() + cleaner.passedBytes < segmentBytes * (1 + this.#ahead) + this.#batchBytesMax;
   }
 
   /** Bytes that cleaning should pass by now. */
@@ -151,6 +178,16 @@ export class Space {
       if (this.#segments.filesKept < this.#filesWanted(LOAD_SLACK) && this.makeFree('put')) continue;
       if (!cleaner.step() && !this.makeFree('put')) break;
     }
+    for (let files = FILES_AHEAD_PER_BATCH; files > 0 && this.#ahead > 0 && this.#spareFiles() < 1; files--) {
+      if (this.#segments.filesKept >= this.#filesWanted(LOAD_SLACK) || !this.makeFree('put')) break;
+    }
+    this.#sync?.pursue(this.isShort);
+  }
+
+  /** Whether there is less room than a batch may need, what comes with the next syncs aside. */
+  get isShort(): boolean {
+    const spare = this.#segments.freeFiles - RESERVE_SEGMENTS;
+    return spare < 0 || this.#roomWith(spare) < this.#batchBytesMax;
   }
 
   /** Gives one surplus file back. @returns whether there was one. */
@@ -158,6 +195,7 @@ export class Space {
     if (this.#segments.freeFiles <= RESERVE_SEGMENTS || this.#segments.filesKept <= this.#filesWanted(slack)) {
       return false;
     }
+    if (this.#sync?.mayRemove() === false) return false;
     const slot = this.#segments.takeLeaving();
     if (slot === undefined) return false;
     this.#files.remove(slot, () => this.#segments.gone(slot));
@@ -175,7 +213,8 @@ export class Space {
    */
   #filesWanted(slack: number): number {
     const kept = (this.#segments.liveBytes + this.#segments.tombstoneBytes) / this.#segments.segmentBytes;
-    return Math.max(Math.ceil(kept * (1 + slack)), RESERVE_SEGMENTS + 1 + Math.ceil(kept * (1 + slack / 2)));
+    const more = RESERVE_SEGMENTS + this.#ahead + 1;
+    return Math.max(Math.ceil(kept * (1 + slack)), more + Math.ceil(kept * (1 + slack / 2)));
   }
 
   #fits(growth: number, share: number): boolean {
@@ -200,14 +239,24 @@ export class Space {
   /** Early enough that cleaning can open a segment and leave one for puts, which then need not wait for a whole victim. */
   #isPressed(): boolean {
     return (
-      this.#segments.freeFiles <= RESERVE_SEGMENTS + 2 &&
+      this.#spareFiles() <= 2 &&
       (this.#segments.files >= Math.min(this.#segments.filesMax, this.#filesWanted(LOAD_SLACK)) ||
         this.#fullForBatches > 0)
     );
   }
 
+  /** What puts have, with what comes with the next syncs. */
   #roomForPuts(): number {
-    const spare = this.#segments.freeFiles - RESERVE_SEGMENTS;
-    return spare < 0 ? 0 : this.#log.roomBytes - STAGE_BYTES + spare * this.#segments.segmentBytes;
+    const spare = this.#segments.freeFiles + this.#segments.comingFiles - RESERVE_SEGMENTS;
+    return spare < 0 ? 0 : this.#roomWith(spare);
+  }
+
+  #roomWith(spare: number): number {
+    return this.#log.roomBytes - STAGE_BYTES + spare * this.#segments.segmentBytes;
+  }
+
+  /** Free files, and those that come, beyond the reserve and those kept ahead. */
+  #spareFiles(): number {
+    return this.#segments.freeFiles + this.#segments.comingFiles - RESERVE_SEGMENTS - this.#ahead;
   }
 }
