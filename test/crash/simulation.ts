@@ -11,28 +11,30 @@ import { strict as assert } from 'node:assert';
 import { AssertionError } from '../../src/base/assert.js';
 import { CommitOutcome } from '../../src/base/commit-outcome.js';
 import { systemCode } from '../../src/base/errors.js';
-import { address, type Address, pageIndex } from '../../src/base/ids.js';
+import { address, pageIndex } from '../../src/base/ids.js';
 import { type Prng, seededPrng } from '../../src/base/prng.js';
-import { type Engine, GetOutcome, PutOutcome } from '../../src/engine/engine.js';
+import { GetOutcome, PutOutcome } from '../../src/engine/engine.js';
 import { type Kernel, loadKernel } from '../../src/engine/kernel.js';
 import { openEngine } from '../../src/engine/open-engine.js';
-import type { StoredObject, StoredPool } from '../../src/engine/stored-object.js';
 import { Crash, CrashingSegmentFiles } from '../../src/io/crashing-segment-files.js';
 import { MemorySegmentFiles } from '../../src/io/memory-segment-files.js';
+import {
+  fillPage,
+  isEphemeral,
+  OBJECTS_PER_POOL,
+  PAGES_PER_OBJECT,
+  POOLS,
+  Store,
+  type Version,
+} from './simulated-store.js';
 
 const SEGMENT_BYTES = 32_768;
 const SEGMENTS = 6;
-const POOLS = 3;
-/** Its pages end with each life. */
-const EPHEMERAL_POOL = 2;
-const OBJECTS_PER_POOL = 2;
-const PAGES_PER_OBJECT = 16;
+/** Those of one more pool are ephemeral and end with each life. */
+const PAGES: number = (POOLS + 1) * OBJECTS_PER_POOL * PAGES_PER_OBJECT;
 const LIVES = 4;
 const OPERATIONS_PER_LIFE = 60;
 const BATCH_PAGES_MAX = 3;
-
-/** A page's content is a function of its version, so a version is all that need be remembered. 0: no page. */
-type Version = number;
 
 /** What a page may be after a crash: any of these. One entry when nothing is under way. */
 type Promise = Version[];
@@ -56,7 +58,7 @@ class Simulation {
   readonly #prng: Prng;
   readonly #counts: SimulationCounts;
   readonly #disk = new MemorySegmentFiles();
-  readonly #promises: Promise[] = Array.from({ length: POOLS * OBJECTS_PER_POOL * PAGES_PER_OBJECT }, () => [0]);
+  readonly #promises: Promise[] = Array.from({ length: PAGES }, () => [0]);
   /** Of the staged batch, by page: what it becomes, one after the other, as the batch is written. */
   readonly #staged = new Map<number, Version[]>();
   #version = 0;
@@ -250,80 +252,5 @@ class Simulation {
     );
     // What one read has shown, the next must show too.
     if (staged === undefined) this.#promises[page] = [found!];
-  }
-}
-
-/** The engine, with objects found by page number, as the layer above finds them by name. */
-class Store {
-  readonly engine: Engine;
-
-  constructor(engine: Engine) {
-    this.engine = engine;
-  }
-
-  find(page: number): StoredObject | undefined {
-    const name = String(Math.floor(page / PAGES_PER_OBJECT));
-    const pool = this.#pool(page);
-    return [...(pool?.objects ?? [])].find((object) => decode(object.name) === name);
-  }
-
-  object(page: number): StoredObject {
-    const name = String(Math.floor(page / PAGES_PER_OBJECT));
-    const pool = this.#pool(page) ?? this.engine.createPool(encode(poolName(page)), !isEphemeral(page));
-    return this.find(page) ?? this.engine.createObject(pool, encode(name));
-  }
-
-  forget(page: number): void {
-    this.engine.forgetObject(this.object(page));
-  }
-
-  forgetPool(page: number): void {
-    for (const pool of this.engine.pools) {
-      if (decode(pool.name) === poolName(page)) for (const object of pool.objects) this.engine.forgetObject(object);
-    }
-  }
-
-  #pool(page: number): StoredPool | undefined {
-    return [...this.engine.pools].find((pool) => decode(pool.name) === poolName(page));
-  }
-}
-
-function poolOf(page: number): number {
-  return Math.floor(page / (OBJECTS_PER_POOL * PAGES_PER_OBJECT));
-}
-
-function poolName(page: number): string {
-  return `pool ${poolOf(page)}`;
-}
-
-function isEphemeral(page: number): boolean {
-  return poolOf(page) === EPHEMERAL_POOL;
-}
-
-function encode(name: string): Uint8Array {
-  return new TextEncoder().encode(name);
-}
-
-function decode(name: Uint8Array): string {
-  return new TextDecoder().decode(name);
-}
-
-/** Same-filled, compressible and incompressible pages, each different in every version and place. */
-function fillPage(kernel: Kernel, to: Address, page: number, version: Version): void {
-  const { view, bytes } = kernel;
-  const kind = version % 4;
-  if (kind === 0) {
-    for (let at = 0; at < 4096; at += 8) {
-      view.setUint32(to + at, version);
-      view.setUint32(to + at + 4, page);
-    }
-    return;
-  }
-  bytes.fill(page, to, to + 4096);
-  const noise = kind === 1 ? 4096 : 64 * (1 + (version % 23));
-  let state = (version * 2654435761 + page) >>> 0;
-  for (let at = 0; at < noise; at += 4) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    view.setUint32(to + at, state);
   }
 }
