@@ -28,4 +28,4 @@ export const DAMAGED_PAGES_MAX = 1000;
  * Reads the whole arena without changing it. The caller holds the arena's lock.
  * @throws TmemError E_ARENA_VERSION, or E_NOT_FOUND where there is no arena
  */
-export type CheckArena = (arena: string) => ArenaCheck;
+export type CheckArena = (arena: string, fs: 'tmpfs' | 'disk') => ArenaCheck;

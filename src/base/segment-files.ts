@@ -29,7 +29,10 @@ export interface SegmentFiles {
    */
   remove(slot: SegmentSlot, done: () => void): void;
 
-  /** Waits for the removals that are under way: their `done` has been called when it returns. */
+  /**
+   * Waits for the removals that are under way: their `done` has been called when it returns. Except on a disk, which may
+   * take long: there it changes nothing.
+   */
   finishRemovals(): void;
 
   close(): void;

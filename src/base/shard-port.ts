@@ -34,6 +34,8 @@ export interface GuestLimits {
 export interface ShardOptions {
   /** An existing directory that nobody else uses: the daemon holds its lock. */
   readonly arena: string;
+  /** What it is on decides what "durable" means: written, or synced. */
+  readonly fs: 'tmpfs' | 'disk';
   /** Most bytes that the segment files may take. */
   readonly capacityBytes: number;
   readonly limits: readonly GuestLimits[];

@@ -15,7 +15,8 @@ export async function checkOffline(named: string | undefined): Promise<{ place: 
     throw new TmemError('E_NOT_FOUND', `no arena at ${place}: name its directory with --arena`);
   const lock = await lockArenaForReading(place);
   try {
-    return { place, check: checkArena(place) };
+    const fs = thisMachine.fileSystemOf(place).tmpfs ? 'tmpfs' : 'disk';
+    return { place, check: checkArena(place, fs) };
   } finally {
     lock.release();
   }

@@ -133,6 +133,7 @@ class Daemon {
     this.#undo.add(() => this.#removeSockets());
     this.#recovered = await this.#shard.open({
       arena: arena.path,
+      fs: arena.fs,
       capacityBytes: this.#config.capacityBytes,
       limits: guests.map(({ name, capBytes }) => ({ guest: name, capBytes })),
       exports: exports.map(specOf),

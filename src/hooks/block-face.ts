@@ -7,6 +7,7 @@
  * that two parts of one page in one batch are both there after it. A damaged page is no hole until it is flushed.
  */
 import type { CommitOutcome } from '../base/commit-outcome.js';
+import type { Durability } from '../base/durability.js';
 import type { Address } from '../base/ids.js';
 
 /** `damaged`: stored once, but what came back fails verification, or the record is known to be lost. */
@@ -52,6 +53,9 @@ export interface BlockFace {
 
   /** To be called when the replies of what was committed have left: upkeep that no request should wait for. */
   catchUp(): void;
+
+  /** There where what was committed does not outlive the host yet: FLUSH and FUA then wait for a sync. */
+  readonly durability?: Durability | undefined;
 }
 
 /** A TRIM of gigabytes is cut to this, 512 MiB, so that no turn of the event loop takes long. */

@@ -7,6 +7,7 @@
  */
 import { assert } from '../base/assert.js';
 import type { CommitOutcome } from '../base/commit-outcome.js';
+import type { Durability } from '../base/durability.js';
 import { type Address, pageIndex } from '../base/ids.js';
 import type { PageMemory } from '../base/page-memory.js';
 import { PAGE_BYTES } from '../base/units.js';
@@ -27,6 +28,10 @@ export class Preswap implements BlockFace {
     this.#layer = options.layer;
     this.#memory = options.memory;
     this.#scratch = options.scratch;
+  }
+
+  get durability(): Durability | undefined {
+    return this.#layer.durability;
   }
 
   readPage(page: number, to: Address): ReadOutcome {

@@ -3,8 +3,9 @@ import path from 'node:path';
 import { assert } from '../base/assert.js';
 import { systemCode } from '../base/errors.js';
 import { segmentSlot, type SegmentSlot } from '../base/ids.js';
-import type { SegmentFiles } from '../base/segment-files.js';
+import type { FilesSync, SegmentFiles } from '../base/segment-files.js';
 import { MIB } from '../base/units.js';
+import { FolderSync } from './folder-sync.js';
 
 const NAME = /^segment-(\d{5})$/;
 
@@ -18,9 +19,13 @@ export class RealSegmentFiles implements SegmentFiles {
   readonly #readOnly: boolean;
   /** What is left to be done of files that were removed, in order. */
   readonly #removals = new Set<() => void>();
+  readonly #sync: FolderSync | undefined;
 
-  /** @throws a system error when the folder cannot be made or a file in it cannot be opened. */
-  constructor(folder: string, options: { readOnly?: boolean } = {}) {
+  /**
+   * @param options.onDisk - what is written outlives the host after a sync
+   * @throws a system error when the folder cannot be made or a file in it cannot be opened.
+   */
+  constructor(folder: string, options: { readOnly?: boolean; onDisk?: boolean } = {}) {
     this.#folder = folder;
     this.#readOnly = options.readOnly ?? false;
     if (!this.#readOnly) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -32,6 +37,11 @@ export class RealSegmentFiles implements SegmentFiles {
         fs.openSync(path.join(folder, name), this.#readOnly ? 'r' : 'r+'),
       );
     }
+    if (options.onDisk === true) this.#sync = new FolderSync(folder, this.#descriptors);
+  }
+
+  get syncing(): FilesSync | undefined {
+    return this.#sync;
   }
 
   list(): readonly { slot: SegmentSlot; bytes: number }[] {
@@ -53,6 +63,8 @@ export class RealSegmentFiles implements SegmentFiles {
       throw error;
     }
     this.#descriptors.set(slot, descriptor);
+    this.#sync?.changed(slot);
+    this.#sync?.renamed();
   }
 
   read(slot: SegmentSlot, at: number, into: Uint8Array, offset: number, length: number): number {
@@ -68,16 +80,40 @@ export class RealSegmentFiles implements SegmentFiles {
 
   write(slot: SegmentSlot, at: number, from: Uint8Array, offset: number, length: number): void {
     const descriptor = this.#descriptorOf(slot);
+    this.#sync?.changed(slot);
     // A short write is followed by the rest, or by the error that cut it short.
     for (let done = 0; done < length;) {
       done += fs.writeSync(descriptor, from, offset + done, length - done, at + done);
     }
   }
 
-  /** The name goes at once. Memory goes with the last descriptor, 60 us for half a mebibyte: in a turn of its own. */
   remove(slot: SegmentSlot, done: () => void): void {
     const descriptor = this.#descriptorOf(slot);
     this.#descriptors.delete(slot);
+    if (this.#sync === undefined) return this.#removeFromMemory(slot, descriptor, done);
+    this.#sync.renamed();
+    this.#sync.whenIdle(() => this.#unlink(slot, descriptor, done));
+  }
+
+  finishRemovals(): void {
+    for (const finish of this.#removals) finish();
+  }
+
+  close(): void {
+    this.finishRemovals();
+    const close = (): void => {
+      for (const descriptor of this.#descriptors.values()) fs.closeSync(descriptor);
+      this.#descriptors.clear();
+    };
+    if (this.#sync === undefined) return close();
+    this.#sync.whenIdle(() => {
+      close();
+      this.#sync?.close();
+    });
+  }
+
+  /** The name goes at once. Memory goes with the last descriptor, 60 us for half a mebibyte: in a turn of its own. */
+  #removeFromMemory(slot: SegmentSlot, descriptor: number, done: () => void): void {
     let failed: unknown;
     try {
       fs.unlinkSync(this.#pathOf(slot));
@@ -94,14 +130,13 @@ export class RealSegmentFiles implements SegmentFiles {
     setImmediate(finish);
   }
 
-  finishRemovals(): void {
-    for (const finish of this.#removals) finish();
-  }
-
-  close(): void {
-    this.finishRemovals();
-    for (const descriptor of this.#descriptors.values()) fs.closeSync(descriptor);
-    this.#descriptors.clear();
+  /** A disk may take as long as it likes, on another thread. */
+  #unlink(slot: SegmentSlot, descriptor: number, done: () => void): void {
+    fs.unlink(this.#pathOf(slot), (failed) => {
+      fs.close(descriptor, () => {
+        if (failed === null || systemCode(failed) === 'ENOENT') done();
+      });
+    });
   }
 
   #pathOf(slot: SegmentSlot): string {

@@ -1,5 +1,6 @@
 /** The Xen way: pages are kept by the host's store, in a pool of transcendent memory. One object, number 0, holds them all. */
 import type { CommitOutcome } from '../base/commit-outcome.js';
+import type { Durability } from '../base/durability.js';
 import type { Address, PageIndex } from '../base/ids.js';
 import { TmemStatus } from '../tmem/status.js';
 import type { Tmem } from '../tmem/tmem.js';
@@ -15,6 +16,10 @@ export class HostedLayer implements PageLayer {
   constructor(tmem: Tmem, pool: TmemPool) {
     this.#tmem = tmem;
     this.pool = pool;
+  }
+
+  get durability(): Durability | undefined {
+    return this.#tmem.durability;
   }
 
   replace(index: PageIndex, from: Address): boolean {

@@ -3,6 +3,7 @@
  * after {@link PageLayer.commit} has said that it is done.
  */
 import type { CommitOutcome } from '../base/commit-outcome.js';
+import type { Durability } from '../base/durability.js';
 import type { Address, PageIndex } from '../base/ids.js';
 
 /** `damaged`: it was kept once, and what is there cannot be vouched for. */
@@ -29,4 +30,7 @@ export interface PageLayer {
 
   /** To be called when what was committed is acknowledged: upkeep that nobody should wait for. */
   catchUp(): void;
+
+  /** There where what was committed outlives the host only after a sync. */
+  readonly durability?: Durability | undefined;
 }

@@ -10,10 +10,10 @@ import { RealSegmentFiles } from '../io/real-segment-files.js';
 import { decodePoolName } from '../tmem/names.js';
 import { shardFolder } from './shard.js';
 
-export const checkArena: CheckArena = (arena) => {
+export const checkArena: CheckArena = (arena, kind) => {
   const folder = shardFolder(arena);
   if (!fs.existsSync(folder)) throw new TmemError('E_NOT_FOUND', `no arena at ${arena}: name its folder with --arena`);
-  const files = new RealSegmentFiles(folder, { readOnly: true });
+  const files = new RealSegmentFiles(folder, { readOnly: true, onDisk: kind === 'disk' });
   try {
     const segments = files.list().length;
     const { recovered, badPages } = checkEngine(loadKernel({ memoryBytes: 2 * MIB }), files);

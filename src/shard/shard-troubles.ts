@@ -56,6 +56,14 @@ export function shardTroubles(engine: Engine, tmem: Tmem, exports: () => Iterabl
         `${count} writes to ${name} failed, and all that they held was refused: look after its file system`,
     },
     {
+      code: 'sync-failed',
+      level: 'error',
+      tallies: () => [{ name: 'the arena', bad: engine.failedSyncs, good: 0 }],
+      text: (_, name) =>
+        `the disk of ${name} has lost a write, so nothing is written to it any more and every change is refused: ` +
+        'look after the disk, then start the daemon again',
+    },
+    {
       code: 'segments-aside',
       level: 'error',
       tallies: () => [{ name: 'the arena', bad: engine.segments.filesAside, good: 0 }],

@@ -52,7 +52,7 @@ function makeArena(folder: string): void {
 }
 
 function optionsOf(folder: string, capacityBytes: number): ShardOptions {
-  return { arena: folder, capacityBytes, exports: [], limits: [] };
+  return { arena: folder, fs: 'tmpfs', capacityBytes, exports: [], limits: [] };
 }
 
 function specOf(folder: string, disk: number): ExportSpec {

@@ -50,7 +50,7 @@ const QUIET_TICKS = 10;
 
 export const openShard: OpenShard = async (options, log) => {
   const kernel = loadKernel({ memoryBytes: KERNEL_BYTES });
-  const files = new RealSegmentFiles(shardFolder(options.arena));
+  const files = new RealSegmentFiles(shardFolder(options.arena), { onDisk: options.fs === 'disk' });
   let shard: OpenedShard | undefined;
   try {
     shard = new OpenedShard(kernel, files, options, log);
@@ -119,7 +119,9 @@ class OpenedShard implements Shard {
     if (recovered.droppedRecords > 0) {
       log(
         'info',
-        `left out ${recovered.droppedRecords} torn records: the last write of the former life, not acknowledged`,
+        options.fs === 'tmpfs'
+          ? `left out ${recovered.droppedRecords} torn records: the last write of the former life, not acknowledged`
+          : `left out ${recovered.droppedRecords} records behind what a crash or a power loss has cut: none of them was flushed`,
       );
     }
   }

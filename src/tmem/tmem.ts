@@ -5,6 +5,7 @@
  * a client may rely on are the rules R1-R67 of the reference, which the tests of this folder cite.
  */
 import { CommitOutcome } from '../base/commit-outcome.js';
+import type { Durability } from '../base/durability.js';
 import type { Address, PageIndex } from '../base/ids.js';
 import type { PageMemory } from '../base/page-memory.js';
 import { EXPORTS_PER_GUEST_MAX } from '../base/shard-port.js';
@@ -55,6 +56,11 @@ export class Tmem {
       const owner = { client, id: client.freeId };
       client.pools[owner.id] = this.#pool(name.pool, attributes, owner, stored);
     }
+  }
+
+  /** See {@link Engine.durability}. */
+  get durability(): Durability | undefined {
+    return this.#engine.durability;
   }
 
   /** The client of that name; made if it is new (R5). */

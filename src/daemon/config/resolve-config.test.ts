@@ -80,7 +80,7 @@ test('without a tmpfs the arena goes to the temp dir with a warning', () => {
   const config = resolveConfig({}, machine({ shm: disk(100 * GIB) }));
   assert.deepEqual(config.arena, { path: '/tmp/tmem', fs: 'disk', isDefault: true });
   assert.deepEqual(codes(config), ['arena-in-temp-dir']);
-  assert.match(config.warnings[0]!.text, /not a power loss/);
+  assert.match(config.warnings[0]!.text, /cost disk writes/);
 });
 
 test('a tmpfs that may not be written is not usable', () => {
@@ -102,8 +102,10 @@ test('a file system without room for the smallest arena is refused', () => {
   refuses({}, machine({ shm: tmpfs(8 * MIB) }), 'E_ARENA_FULL', /no room for an arena/);
 });
 
-test('a named arena on a disk is refused', () => {
-  refuses({ arena: '/srv/arena' }, machine(), 'E_CONFIG', /arena \/srv\/arena is not on tmpfs/);
+test('an arena that is named may be on a disk, without a warning', () => {
+  const config = resolveConfig({ arena: '/srv/arena' }, machine());
+  assert.deepEqual(config.arena, { path: '/srv/arena', fs: 'disk', isDefault: false });
+  assert.deepEqual(codes(config), []);
 });
 
 test('a config file that is named and absent is refused', () => {

@@ -123,19 +123,13 @@ function socketsArePrivate(guests: readonly GuestConfig[], uid: number): Warning
 }
 
 /**
- * The arena is named, or it is the standard one; a disk is not available in this version. Where there is no usable
- * tmpfs, an arena nobody named goes to the temp dir, even on a disk: it survives the daemon as on tmpfs, and nothing
- * is synced, so it does not survive the machine.
+ * The arena is named, on tmpfs or on a disk, or it is the standard one. Where there is no usable tmpfs, an arena that
+ * nobody named goes to the temp dir, with a warning, for if that is a disk each page may be written to it.
  */
 function chooseArena(named: string | undefined, machine: Surroundings, warnings: Warning[]): ArenaPlace {
   if (named !== undefined) {
     const place = path.resolve(named);
-    if (!machine.fileSystemOf(place).tmpfs)
-      throw new TmemError(
-        'E_CONFIG',
-        `arena ${place} is not on tmpfs, and an arena on disk is not available in this version: use a directory in /dev/shm`,
-      );
-    return { path: place, fs: 'tmpfs', isDefault: false };
+    return { path: place, fs: machine.fileSystemOf(place).tmpfs ? 'tmpfs' : 'disk', isDefault: false };
   }
   const name = machine.uid === 0 ? 'tmem' : `tmem-${machine.uid}`;
   const standard = path.join('/dev/shm', name);
@@ -143,7 +137,7 @@ function chooseArena(named: string | undefined, machine: Surroundings, warnings:
   if (tmpfs && writable) return { path: standard, fs: 'tmpfs', isDefault: true };
   const fallback = path.join(machine.tempDir, name);
   const fs = machine.fileSystemOf(fallback).tmpfs ? 'tmpfs' : 'disk';
-  const loss = fs === 'disk' ? ': pages survive the daemon, not a power loss, and cost disk writes' : '';
+  const loss = fs === 'disk' ? ': pages cost disk writes' : '';
   warnings.push({ code: 'arena-in-temp-dir', text: `no usable tmpfs at /dev/shm, the arena is ${fallback}${loss}` });
   return { path: fallback, fs, isDefault: true };
 }

@@ -15,10 +15,14 @@ import { assert } from '../../../base/assert.js';
 import { NbdError, type NbdRequest } from '../../../wire/nbd/request.js';
 import { type NbdBuffers, REPLY_AREA_BYTES } from './buffers.js';
 import type { NbdCounters } from './counters.js';
+import type { LateReplies } from './late-replies.js';
 import { TURN_PAGES } from './turns.js';
 
 /** A request is begun only where this is left: the longest read that is never split, 64 KiB, in chunks, and more. */
 export const REQUEST_ROOM_BYTES: number = 96 * 1024;
+
+/** A request as its reply knows it. */
+export type Answered = Pick<NbdRequest, 'cookieHigh' | 'cookieLow'>;
 
 export class Replies {
   readonly bytes: Uint8Array;
@@ -29,17 +33,25 @@ export class Replies {
   at: Address;
 
   readonly #counters: NbdCounters;
+  readonly #late: LateReplies | undefined;
   /** Places of replies that promise something. Each request takes at least one page of a turn. */
   readonly #promises = new Uint32Array(TURN_PAGES + 1);
   #promised = 0;
 
-  constructor({ memory, replyArea }: NbdBuffers, structured: boolean, counters: NbdCounters) {
+  /** @param late - of those that need a sync, where there is such a thing */
+  constructor(
+    { memory, replyArea }: NbdBuffers,
+    structured: boolean,
+    counters: NbdCounters,
+    late: LateReplies | undefined,
+  ) {
     this.bytes = memory.bytes;
     this.view = memory.view;
     this.base = replyArea;
     this.at = replyArea;
     this.structured = structured;
     this.#counters = counters;
+    this.#late = late;
   }
 
   /** Starts a new turn, after what there was has been sent. */
@@ -56,18 +68,19 @@ export class Replies {
     return REPLY_AREA_BYTES - this.length;
   }
 
-  succeed(request: NbdRequest): void {
+  succeed(request: Answered): void {
     this.at = address(writeSimpleReply(this.view, this.at, request, NbdError.none));
   }
 
   /** A success that {@link failPromises} may still take back. */
   promise(request: NbdRequest): void {
+    if (this.#late?.concerns(request) === true) return this.#late.promise(request);
     assert(this.#promised < this.#promises.length, 'more promises in a turn than pages');
     this.#promises[this.#promised++] = this.at;
     this.succeed(request);
   }
 
-  fail(request: NbdRequest, error: NbdError, text: Uint8Array): void {
+  fail(request: Answered, error: NbdError, text: Uint8Array): void {
     this.#counters.errors++;
     this.at = address(
       this.structured
@@ -85,10 +98,12 @@ export class Replies {
   /** What was promised so far is stored. */
   keepPromises(): void {
     this.#promised = 0;
+    this.#late?.keepPromises();
   }
 
   /** What was promised since was not stored. */
-  failPromises(error: NbdError): void {
+  failPromises(error: NbdError, text: Uint8Array): void {
+    this.#late?.failPromises(this, error, text);
     for (let n = 0; n < this.#promised; n++) patchSimpleReply(this.view, this.#promises[n] ?? 0, error);
     this.#counters.errors += this.#promised;
     this.#promised = 0;
@@ -97,7 +112,10 @@ export class Replies {
 
 /** Words for errors, ready to be copied. */
 export const ErrorText: Readonly<
-  Record<'perm' | 'invalid' | 'tooLong' | 'pastEnd' | 'full' | 'fault' | 'damaged' | 'shutdown', Uint8Array>
+  Record<
+    'perm' | 'invalid' | 'tooLong' | 'pastEnd' | 'full' | 'fault' | 'unsynced' | 'damaged' | 'shutdown',
+    Uint8Array
+  >
 > = {
   perm: encoded('export is read-only'),
   invalid: encoded('command, flag or range not valid for this export'),
@@ -105,6 +123,7 @@ export const ErrorText: Readonly<
   pastEnd: encoded('past the end of the export'),
   full: encoded('store is full'),
   fault: encoded('store cannot be written'),
+  unsynced: encoded('disk of the store does not keep what is written'),
   damaged: encoded('page is damaged'),
   shutdown: encoded('server is shutting down'),
 };

@@ -132,7 +132,7 @@ export class Session implements TransportUser, TurnTaker {
     this.#stashAt += next - from;
     if (this.#stashAt === this.#stashEnd) this.#dropStash();
     // Starved perhaps, but only of what was not shown to it.
-    if (bytes < stashed && !this.#blocked && !this.#over) this.#context.turns.wait(this);
+    if (bytes < stashed && !this.#blocked && !this.#over && !this.#isHeld) this.#context.turns.wait(this);
     this.#resumeIfMay();
     return this.#transmission?.pagesMoved ?? 0;
   }
@@ -140,7 +140,9 @@ export class Session implements TransportUser, TurnTaker {
   drained(): void {
     this.#blocked = false;
     if (this.#over) return;
-    if (this.#stashAt < this.#stashEnd || this.#transmission?.starved === false) this.#context.turns.wait(this);
+    const hasInput = this.#stashAt < this.#stashEnd && !this.#isHeld;
+    if (hasInput || this.#transmission?.starved === false || this.#transmission?.isDue === true)
+      this.#context.turns.wait(this);
     else this.#resumeIfMay();
   }
 
@@ -188,10 +190,19 @@ export class Session implements TransportUser, TurnTaker {
     const { buffers, face, counters, catalogue } = this.#context;
     const { sizeBytes, readOnly } = description;
     const rules = { exportBytes: sizeBytes, readOnly, structuredReplies, hasMetaContext };
-    this.#transmission = new Transmission(buffers, face, rules, counters);
+    this.#transmission = new Transmission(buffers, face, rules, counters, () => this.#wake());
     this.#transmission.shuttingDown = catalogue.shuttingDown;
     this.#handshake = undefined;
     clearTimeout(this.#deadline);
+  }
+
+  get #isHeld(): boolean {
+    return this.#transmission?.held === true;
+  }
+
+  /** While replies are queued it waits for that to end. */
+  #wake(): void {
+    if (!this.#over && !this.#blocked) this.#context.turns.wait(this);
   }
 
   #sendHandshake(handshake: Handshake): void {

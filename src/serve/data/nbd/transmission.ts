@@ -11,15 +11,21 @@
  * show what a commit that fails would have undone, and of a batch a face knows pages, not runs of holes. A commit that
  * fails makes every promise since the last one a refusal; what an earlier one of the turn kept stays kept.
  *
+ * Where the store is on a disk, what FLUSH and FUA promise waits for a sync as well, and is answered out of turn; and a
+ * change may have to wait for room that a sync brings. Then the connection is held: nothing behind the change is looked
+ * at. Both end by `wake`.
+ *
  * @hot One call per turn, one round of its loop per request: no allocation, no closure, no promise.
  */
 import { CommitOutcome } from '../../../base/commit-outcome.js';
+import type { Durability } from '../../../base/durability.js';
 import { type BlockFace } from '../../../hooks/block-face.js';
 import { Command, judgeRequest, NbdError, type NbdRequest } from '../../../wire/nbd/request.js';
 import { readRequest, ReadResult, REQUEST_HEADER_BYTES, type RequestRules } from '../../../wire/nbd/request.js';
 import { replyBlockStatus } from './block-status.js';
 import type { NbdBuffers } from './buffers.js';
 import type { NbdCounters } from './counters.js';
+import { LATE_MAX, LateReplies } from './late-replies.js';
 import { Reading } from './reading.js';
 import { ErrorText, Replies, REQUEST_ROOM_BYTES, textOf } from './replies.js';
 import { Writing } from './writing.js';
@@ -32,6 +38,8 @@ export class Transmission {
   state: TransmissionState = 'open';
   /** After a turn: whether only more input can make the next one do anything. */
   starved = true;
+  /** After a turn: whether nothing can be done, whatever comes, until `wake` is called. `starved` then is true as well. */
+  held = false;
   /** Of the last turn. */
   pagesMoved = 0;
   /** Whether the last turn committed anything, so that {@link BlockFace.catchUp} may have something to do. */
@@ -49,11 +57,28 @@ export class Transmission {
   readonly #reading: Reading;
   readonly #writing: Writing;
   readonly #zeroing: Zeroing;
+  readonly #durability: Durability | undefined;
+  readonly #late: LateReplies | undefined;
+  readonly #wake: () => void;
+  /** The request is a TRIM or WRITE_ZEROES that was held before it began. */
+  #isDeferred = false;
+  /** The client has said goodbye. */
+  #isLeaving = false;
   /** Whether this turn did something that {@link BlockFace.commit} must make good. */
   #dirty = false;
 
-  constructor(buffers: NbdBuffers, face: BlockFace, rules: RequestRules, counters: NbdCounters) {
-    this.replies = new Replies(buffers, rules.structuredReplies, counters);
+  /** @param wake - asks for a turn, soon and not within the call: replies are due, or what was held may go on */
+  constructor(
+    buffers: NbdBuffers,
+    face: BlockFace,
+    rules: RequestRules,
+    counters: NbdCounters,
+    wake: () => void = () => {},
+  ) {
+    this.#durability = face.durability;
+    this.#late = face.durability && new LateReplies(face.durability, wake);
+    this.#wake = wake;
+    this.replies = new Replies(buffers, rules.structuredReplies, counters, this.#late);
     this.#face = face;
     this.#view = buffers.memory.view;
     this.#rules = rules;
@@ -71,6 +96,7 @@ export class Transmission {
    */
   takeTurn(at: number, end: number, pages: number): number {
     this.starved = false;
+    this.held = false;
     this.pagesMoved = 0;
     this.#dirty = false;
     this.committed = false;
@@ -79,21 +105,33 @@ export class Transmission {
     return next;
   }
 
+  /** Whether a turn has replies to send that waited for a sync. */
+  get isDue(): boolean {
+    return this.#late?.isDue === true;
+  }
+
   #work(at: number, end: number, pages: number): number {
     let next = at;
     while (this.pagesMoved < pages && this.state === 'open') {
       const left = pages - this.pagesMoved;
       if (this.#writing.active) {
+        if (this.#writing.stores && this.#isHeld()) break;
         next = this.#receivePayload(next, end, left);
         if (this.#writing.active) break;
       } else if (this.#reading.active) {
         this.#afterRead(this.#reading.step(left));
         if (this.#reading.active) break;
       } else if (this.#zeroing.active) {
+        if (this.#isHeld()) break;
         this.#dirty = true;
         this.pagesMoved += this.#zeroing.step(left);
         if (this.#zeroing.active) break;
+      } else if (this.#isDeferred) {
+        if (this.#isHeld()) break;
+        this.#isDeferred = false;
+        this.#zero(left);
       } else {
+        if (this.#late !== undefined && !this.#goesOn(this.#late)) break;
         if (this.replies.room < REQUEST_ROOM_BYTES) break;
         const result = readRequest(this.#view, next, end, this.#request);
         if (result === ReadResult.incomplete) {
@@ -130,7 +168,8 @@ export class Transmission {
         this.#counters.writes++;
         return this.#writing.begin();
       case Command.disconnect:
-        this.state = 'finished';
+        if (this.#late === undefined) this.state = 'finished';
+        else this.#isLeaving = true;
         return;
       case Command.flush:
         this.#counters.flushes++;
@@ -139,11 +178,7 @@ export class Transmission {
         return this.replies.promise(request);
       case Command.trim:
       case Command.writeZeroes:
-        if (request.command === Command.trim) this.#counters.trims++;
-        else this.#counters.zeroes++;
-        this.#dirty = true;
-        this.pagesMoved += this.#zeroing.begin(pages);
-        return;
+        return this.#zero(pages);
       case Command.blockStatus:
         this.#settle();
         this.#counters.others++;
@@ -155,6 +190,34 @@ export class Transmission {
         this.pagesMoved++;
         return this.replies.succeed(request);
     }
+  }
+
+  #zero(pages: number): void {
+    if (this.#isHeld()) {
+      this.#isDeferred = true;
+      return;
+    }
+    if (this.#request.command === Command.trim) this.#counters.trims++;
+    else this.#counters.zeroes++;
+    this.#dirty = true;
+    this.pagesMoved += this.#zeroing.begin(pages);
+  }
+
+  /** Whether the change that comes next has to wait for room. */
+  #isHeld(): boolean {
+    if (this.#durability === undefined || this.#dirty || !this.#durability.mustWait(this.#wake)) return false;
+    this.held = this.starved = true;
+    return true;
+  }
+
+  /** Between two requests. @returns whether the next one may be looked at */
+  #goesOn(late: LateReplies): boolean {
+    late.send(this.replies);
+    if (late.isDue) return false;
+    if (this.#isLeaving && late.count === 0) this.state = 'finished';
+    // Their ends wake us.
+    else if (this.#isLeaving || late.count >= LATE_MAX) this.held = this.starved = true;
+    return !this.held && this.state === 'open';
   }
 
   #judge(request: NbdRequest): NbdError {
@@ -193,7 +256,7 @@ export class Transmission {
 
   /** Nothing of the batch was stored, and what is still under way cannot succeed either. */
   #takeBack(error: NbdError, text: Uint8Array): void {
-    this.replies.failPromises(error);
+    this.replies.failPromises(error, text);
     if (this.#writing.active) this.#writing.fail(error, text);
     if (this.#zeroing.active) this.#zeroing.fail(error, text);
   }

@@ -66,6 +66,11 @@ export class Writing {
     this.#errorText = text;
   }
 
+  /** Whether what comes next goes to the store, and is not thrown away. */
+  get stores(): boolean {
+    return this.active && this.#error === NbdError.none;
+  }
+
   /**
    * Takes payload from `[at, end)`, and replies after its last byte.
    *
