@@ -3,6 +3,7 @@
  * damaged, a commit that comes to nothing. Scribbles over the slack after a page, as codecs do.
  */
 import { CommitOutcome } from '../../src/base/commit-outcome.js';
+import type { Durability } from '../../src/base/durability.js';
 import type { Address } from '../../src/base/ids.js';
 import type { PageMemory } from '../../src/base/page-memory.js';
 import { PAGE_BYTES } from '../../src/base/units.js';
@@ -22,13 +23,15 @@ export class MemoryFace implements BlockFace {
   /** In what way. */
   failure: CommitOutcome = CommitOutcome.full;
   commits = 0;
+  durability: Durability | undefined;
 
   readonly #memory: Uint8Array;
   readonly #data: Uint8Array;
   readonly #present: Uint8Array;
   #undo: { page: number; present: number; data: Uint8Array }[] = [];
 
-  constructor(memory: PageMemory, sizeBytes: number) {
+  constructor(memory: PageMemory, sizeBytes: number, durability?: Durability) {
+    this.durability = durability;
     this.sizeBytes = sizeBytes;
     this.#memory = memory.bytes;
     this.#data = new Uint8Array(sizeBytes);
