@@ -124,8 +124,10 @@ export class Space {
 
   /** At start: makes the segments that tombstones and cleaning rely on. @throws TmemError E_ARENA_FULL */
   fillReserve(cleaner: Cleaner): void {
-    for (let steps = this.#stepsMax(); steps > 0 && this.#segments.freeFiles < RESERVE_SEGMENTS; steps--) {
-      if (this.#spareFiles() < 0 && this.makeFree('upkeep')) continue;
+    // On a disk the first put would have to wait for one.
+    const wanted = RESERVE_SEGMENTS + (this.#sync === undefined ? 0 : 1);
+    for (let steps = this.#stepsMax(); steps > 0 && this.#segments.freeFiles < wanted; steps--) {
+      if (this.#spareFiles() < 1 && this.makeFree('upkeep')) continue;
       if (this.#sync !== undefined && this.#segments.comingFiles > 0) this.#sync.syncNow();
       else if (!this.makeFree('upkeep') && !cleaner.step()) break;
     }
