@@ -75,7 +75,7 @@ export class ArenaSync implements Durability {
   sync(done: (outcome: CommitOutcome) => void): void {
     const { log } = this.#options;
     if (this.failures > 0) return done(CommitOutcome.fault);
-    if (log.lastSequence <= log.synced) return done(CommitOutcome.done);
+    if (log.progress.last <= log.progress.synced) return done(CommitOutcome.done);
     this.#waiting.push(done);
     if (!this.#isRunning) this.#begin();
   }
@@ -133,14 +133,14 @@ export class ArenaSync implements Durability {
   syncNow(): void {
     const { syncing, log } = this.#options;
     const number = ++this.#begun;
-    const { lastSequence, marked } = log;
+    const { last, marked } = log.progress;
     try {
       syncing.now();
     } catch (error) {
       this.#fail();
       throw error;
     }
-    this.#succeed(number, lastSequence, marked);
+    this.#succeed(number, last, marked);
     this.advance();
   }
 
@@ -151,11 +151,11 @@ export class ArenaSync implements Durability {
   mayRemove(): boolean {
     const { log, commit } = this.#options;
     if (this.#said >= this.#saidByFree) return true;
-    if (log.marked < this.#saidByFree) {
+    if (log.progress.marked < this.#saidByFree) {
       log.mark();
       commit();
     }
-    if (log.marked >= this.#saidByFree && !this.#isRunning && this.failures === 0) this.#begin();
+    if (log.progress.marked >= this.#saidByFree && !this.#isRunning && this.failures === 0) this.#begin();
     return false;
   }
 
@@ -170,21 +170,21 @@ export class ArenaSync implements Durability {
     const number = ++this.#begun;
     const served = this.#waiting;
     this.#waiting = [];
-    const { lastSequence, marked } = log;
+    const { last, marked } = log.progress;
     syncing.begin((error) => {
       this.#isRunning = false;
       if (this.#isClosed) return;
-      if (error === undefined) this.#succeed(number, lastSequence, marked);
+      if (error === undefined) this.#succeed(number, last, marked);
       else this.#fail();
       this.#tell(served);
     });
   }
 
-  #succeed(number: number, lastSequence: number, marked: number): void {
+  #succeed(number: number, last: number, marked: number): void {
     this.syncs++;
     this.#ended = Math.max(this.#ended, number);
     this.#said = Math.max(this.#said, marked);
-    this.#options.log.confirm(lastSequence);
+    this.#options.log.progress.confirm(last);
   }
 
   #fail(): void {
@@ -211,7 +211,7 @@ export class ArenaSync implements Durability {
       return coming;
     }
     segments.free(coming.slot);
-    this.#saidByFree = Math.max(this.#saidByFree, log.synced);
+    this.#saidByFree = Math.max(this.#saidByFree, log.progress.synced);
     return { ...coming, after: this.#begun + 1 };
   }
 }

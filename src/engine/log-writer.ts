@@ -24,6 +24,7 @@ import type { SegmentFiles } from '../base/segment-files.js';
 import { type Census, MARKED_SEGMENTS, takeCensus } from './census.js';
 import { HeaderWriter } from './header-writer.js';
 import type { Kernel } from './kernel.js';
+import { LogProgress } from './log-progress.js';
 import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes, RecordField, RecordKind } from './record.js';
 import { SEGMENT_HEADER_BYTES } from './segment-header.js';
 import { SegmentState, type SegmentTable } from './segment-table.js';
@@ -62,20 +63,14 @@ interface Span {
   readonly fresh: boolean;
 }
 
-/** How far a log on a disk has come, in sequence numbers of records. */
-interface Progress {
-  /** The newest record. */
-  last: number;
-  /** The newest that the log itself says was synced. */
-  marked: number;
-}
-
 export interface ArenaId {
   readonly low: number;
   readonly high: number;
 }
 
 export class LogWriter {
+  readonly progress: LogProgress = new LogProgress();
+
   readonly #kernel: Kernel;
   readonly #files: SegmentFiles;
   readonly #segments: SegmentTable;
@@ -101,10 +96,6 @@ export class LogWriter {
   #full: Span[] = [];
   /** Whether the files need a sync to outlive the host. */
   readonly #syncs: boolean;
-  /** With what is staged, and without. */
-  readonly #staged: Progress = { last: 0, marked: 0 };
-  readonly #committed: Progress = { last: 0, marked: 0 };
-  #synced = 0;
   /** A commit failed in the open segment: the log goes on in another. */
   #mustRotate = false;
   /** A sync failed: nothing is written any more. */
@@ -176,7 +167,7 @@ export class LogWriter {
   advance(bytes: number): number {
     const location = this.#segments.locationOf(segmentSlot(this.#slot), this.#fileAt + this.#at - this.#from);
     this.#at += bytes;
-    this.#staged.last = this.#sequence;
+    this.progress.stage(this.#sequence);
     return location;
   }
 
@@ -213,42 +204,13 @@ export class LogWriter {
     this.#fresh = false;
     this.#full = [];
     this.#from = this.#at = this.#staging;
-    this.#committed.last = this.#staged.last;
-    this.#committed.marked = this.#staged.marked;
+    this.progress.commit();
     return CommitOutcome.done;
-  }
-
-  /** The newest record that is written, as a sequence number. */
-  get lastSequence(): number {
-    return this.#committed.last;
-  }
-
-  /** Records up to this one outlive a power loss. On tmpfs 0. */
-  get synced(): number {
-    return this.#synced;
-  }
-
-  /** Of {@link synced}, what the log itself says, in a record that is written. */
-  get marked(): number {
-    return this.#committed.marked;
-  }
-
-  /** A sync covers the records up to this one: what is written from now on says so. */
-  confirm(last: number): void {
-    this.#synced = Math.max(this.#synced, last);
-  }
-
-  /** The log that recovery found ends with this record, all of it synced. */
-  beginBehind(last: number): void {
-    // Never 0: headers by which nothing is known to be synced are those of a tmpfs.
-    this.#staged.last = this.#committed.last = Math.max(1, last);
-    this.confirm(this.#committed.last);
   }
 
   /** Stages a position if a sync has ended since the last one, and the open segment has room for it. */
   mark(): void {
-    if (this.#synced > this.#staged.marked && this.hasStaging && this.roomBytes >= POSITION_BYTES)
-      this.#stagePosition();
+    if (this.progress.hasNews && this.hasStaging && this.roomBytes >= POSITION_BYTES) this.#stagePosition();
   }
 
   /** From now on every commit is a fault: what was written last may be lost, and no promise could be kept. */
@@ -265,7 +227,8 @@ export class LogWriter {
       this.#segments.seal(slot);
       this.#slot = NONE;
       this.#generation = 0;
-      this.#staged.last = this.#committed.last = this.#sequence;
+      this.progress.stage(this.#sequence);
+      this.progress.commit();
     }
   }
 
@@ -313,7 +276,7 @@ export class LogWriter {
     if (this.#slot !== NONE) {
       this.#buildSeal(address(this.#at), this.#generation);
       this.#at += SEAL_BYTES;
-      this.#staged.last = this.#sequence;
+      this.progress.stage(this.#sequence);
       this.#full.push(this.#currentSpan());
     }
     this.#slot = slot;
@@ -327,19 +290,9 @@ export class LogWriter {
   }
 
   #stagePosition(): void {
-    const { last } = this.#staged;
-    const header = {
-      kind: RecordKind.position,
-      payloadBytes: 0,
-      object: last >>> 0,
-      index: Math.floor(last / 2 ** 32),
-      sequence: this.nextSequence(),
-      hashLow: this.#synced >>> 0,
-      hashHigh: Math.floor(this.#synced / 2 ** 32),
-    };
+    const header = this.progress.position(this.nextSequence());
     this.#kernel.sealHeader(address(this.#at), header, this.#generation);
     this.advance(POSITION_BYTES);
-    this.#staged.marked = this.#synced;
   }
 
   #currentSpan(): Span {
@@ -390,8 +343,7 @@ export class LogWriter {
     this.#fresh = false;
     this.#full = [];
     this.#from = this.#at = this.#staging;
-    this.#staged.last = this.#committed.last;
-    this.#staged.marked = this.#committed.marked;
+    this.progress.undo();
   }
 
   /** Where in staging the span's records start. */
@@ -408,7 +360,7 @@ export class LogWriter {
     const { segmentBytes } = this.#segments;
     const { low: arenaLow, high: arenaHigh } = this.#arena;
     const spent = this.#sequence;
-    const synced = this.#synced;
+    const { synced } = this.progress;
     this.#headers.write(slot, {
       segmentBytes,
       generation,

@@ -33,7 +33,7 @@ export function beginSynced(
 ): void {
   try {
     // Free headers may be all that says so.
-    log.confirm(recovered.synced);
+    log.progress.confirm(recovered.synced);
     const scratch = kernel.allocate(COPY_BYTES);
     const writeAgain = ({ slot, from, to }: Unsynced): void => {
       for (let at = from; at < to; at += COPY_BYTES) {
@@ -50,7 +50,7 @@ export function beginSynced(
       writeAgain({ slot, from: bytes - END_BYTES, to: bytes });
     }
     sync.syncNow();
-    log.beginBehind(recovered.lastSequence);
+    log.progress.beginBehind(recovered.lastSequence);
     // What comes now must not be found beside a mark that does not know of it.
     for (const slot of recovered.marked) log.wipeMark(slot);
     if (recovered.marked.length > 0) sync.syncNow();
