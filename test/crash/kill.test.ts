@@ -11,6 +11,8 @@ import { MIB, PAGE_BYTES } from '../../src/base/units.js';
 import type { NbdClient } from '../support/nbd-client.js';
 import { NbdLane } from '../support/nbd-lane.js';
 import { arenaBytes, checkReal, connectReal, serveReal } from '../support/real-daemon.js';
+import { makeDiskPlaces } from '../support/disk-places.js';
+import { needs } from '../support/needs.js';
 import { makePlaces, type Places, type TmemProcess } from '../support/tmem-process.js';
 
 const KILLS = Number(process.env['TMEM_KILLS'] ?? 10);
@@ -23,22 +25,27 @@ const STOP_EVERY = 10;
 const CAPACITY_MIB = 24;
 const DAEMON = { capacity: `${CAPACITY_MIB}MiB`, exports: { a: '12MiB', b: '16MiB' } };
 
-test(
-  `after each of ${KILLS} kills under load, every page is what was acknowledged or was under way`,
-  { timeout: 30_000 + KILLS * 15_000 },
-  async (t) => {
-    t.diagnostic(`seed ${SEED}`);
-    try {
-      await new Killing(seededPrng(SEED)).run(t);
-    } catch (error) {
-      const line = `TMEM_SEED=${SEED} TMEM_KILLS=${KILLS} node --enable-source-maps --test dist/test/crash/kill.test.js`;
-      throw new Error(`${String(error)}\n${line}`, { cause: error });
-    }
-  },
-);
+for (const [where, make, skip] of [
+  ['tmpfs', makePlaces, false],
+  ['a disk', makeDiskPlaces, needs('disk')],
+] as const) {
+  test(
+    `on ${where}, after each of ${KILLS} kills under load, every page is what was acknowledged or was under way`,
+    { timeout: 30_000 + KILLS * 15_000, skip },
+    async (t) => {
+      t.diagnostic(`seed ${SEED}`);
+      try {
+        await new Killing(make(), seededPrng(SEED)).run(t);
+      } catch (error) {
+        const line = `TMEM_SEED=${SEED} TMEM_KILLS=${KILLS} node --enable-source-maps --test dist/test/crash/kill.test.js`;
+        throw new Error(`${String(error)}\n${line}`, { cause: error });
+      }
+    },
+  );
+}
 
 class Killing {
-  readonly #places: Places = makePlaces();
+  readonly #places: Places;
   readonly #prng: Prng;
   /** Export a by one connection, export b by two. */
   readonly #lanes: readonly { lane: NbdLane; name: string }[];
@@ -49,7 +56,8 @@ class Killing {
   #pagesCompared = 0;
   #arenaBytesMax = 0;
 
-  constructor(prng: Prng) {
+  constructor(places: Places, prng: Prng) {
+    this.#places = places;
     this.#prng = prng;
     const pages = (12 * MIB) / PAGE_BYTES;
     const half = (8 * MIB) / PAGE_BYTES;

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { findKernel } from '../../src/rig/find-kernel.js';
 import { findTool } from '../../src/rig/tools.js';
+import { diskFolder } from './disk-places.js';
 
 /**
  * For `test(title, { skip: needs('gcc', 'liblz4') }, ...)`: false when all of these are here, else why the test is
@@ -28,6 +29,8 @@ const PROBES: Readonly<Record<string, (tool: string) => boolean>> = {
   libnbd: () => links('libnbd.h', 'nbd'),
   'fio-nbd': fioSpeaksNbd,
   'guest-kernel': hasGuestKernel,
+  // An ordinary file system, where files outlive a power loss only when they are synced.
+  disk: () => diskFolder() !== undefined,
   // To mount a file system of its own, to be another user.
   root: () => process.getuid!() === 0,
 };

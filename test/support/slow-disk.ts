@@ -33,6 +33,17 @@ export class SlowDisk implements Durability {
     for (const resume of this.#held.splice(0)) resume();
   }
 
+  /** Ends every sync when it is asked for, until `work` is done. */
+  async serve(work: Promise<unknown>): Promise<void> {
+    const state = { isOver: false };
+    const over = work.finally(() => (state.isOver = true));
+    while (!state.isOver) {
+      this.end();
+      await this.until(() => state.isOver || this.waiting > 0);
+    }
+    await over;
+  }
+
   /** Until somebody waits for it, in rounds of the event loop. */
   async until(condition: () => boolean): Promise<void> {
     for (let rounds = 0; !condition(); rounds++) {

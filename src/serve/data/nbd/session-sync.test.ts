@@ -38,13 +38,7 @@ for (const transport of ['onread', 'stream'] satisfies TransportKind[]) {
       ];
       await disk.until(() => disk.syncsAsked >= 1 && face.commits > 0);
       assert.ok((await client.read(5100, 100)).equals(patterned(3 * PAGE_BYTES).subarray(5100, 5200)));
-      let isDone = false;
-      const done = Promise.all(answers).then(() => (isDone = true));
-      while (!isDone) {
-        disk.end();
-        await disk.until(() => isDone || disk.waiting > 0);
-      }
-      await done;
+      await disk.serve(Promise.all(answers));
       assert.ok((await client.read(100, 5000)).every((byte) => byte === 0));
       // FUA on what changes nothing asks for nothing.
       const { syncsAsked } = disk;
@@ -137,14 +131,13 @@ test('more FLUSHes than are remembered wait on the wire, and all are answered', 
     const replies = collect(client, count * 16);
     const flushes = Array.from({ length: count }, (_, n) => requestMessage(Command.flush, BigInt(n), 0, 0));
     client.socket.write(Buffer.concat(flushes));
-    let isDone = false;
-    const done = replies.then(() => (isDone = true));
-    while (!isDone) {
-      disk.end();
-      await disk.until(() => isDone || disk.waiting > 0);
-    }
-    await done;
-    const cookies = new Set((await replies).toString('hex').match(/.{32}/g)?.map((reply) => reply.slice(16)));
+    await disk.serve(replies);
+    const cookies = new Set(
+      (await replies)
+        .toString('hex')
+        .match(/.{32}/g)
+        ?.map((reply) => reply.slice(16)),
+    );
     assert.equal(cookies.size, count);
   }));
 
