@@ -11,6 +11,8 @@ process.chdir(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
 
 const SIMULATOR_SEEDS = 1_000_000;
 const HALF = SIMULATOR_SEEDS / 2;
+/** A life on a disk is longer, and all pages are compared at once: some 15 ms each. */
+const POWER_LOSS_SEEDS = 300_000;
 /** Each of the three handshake properties; conversations hold eight requests on average. Together more than 10^7. */
 const HANDSHAKES = 1_500_000;
 const CONVERSATIONS = 750_000;
@@ -20,6 +22,13 @@ const rows = [
   [
     job('simulator-a', ['test/crash/simulation'], { TMEM_SEEDS: HALF, TMEM_SEED: 1 }),
     job('simulator-b', ['test/crash/simulation'], { TMEM_SEEDS: HALF, TMEM_SEED: HALF + 1 }),
+  ],
+  [
+    job('power-loss-a', ['test/crash/power-loss'], { TMEM_SEEDS: POWER_LOSS_SEEDS / 2, TMEM_SEED: 1 }),
+    job('power-loss-b', ['test/crash/power-loss'], {
+      TMEM_SEEDS: POWER_LOSS_SEEDS / 2,
+      TMEM_SEED: POWER_LOSS_SEEDS / 2 + 1,
+    }),
   ],
   [
     job('fuzz-handshakes', ['src/wire/nbd/handshake-property'], { TMEM_FUZZ: HANDSHAKES }),

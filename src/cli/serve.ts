@@ -18,7 +18,7 @@ export function serveCommand(parts: Partial<DaemonParts>): Command {
     .description('run the daemon in the foreground')
     .option('--config <file>', 'TOML config (default: /etc/tmem/tmem.toml when present)')
     .option('--run-dir <dir>', 'where sockets and ready.json go')
-    .option('--arena <dir>', 'where pages are kept; on tmpfs they survive the daemon')
+    .option('--arena <dir>', 'where pages are kept; on tmpfs they survive the daemon, on a disk the host')
     .option('--capacity <size>', 'most that the arena may occupy, such as 2GiB', capacityFlag)
     .option(
       '--http <host:port>',

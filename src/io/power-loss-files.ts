@@ -133,6 +133,8 @@ export class PowerLossFiles implements SegmentFiles {
     done();
   }
 
+  finishRemovals(): void {}
+
   close(): void {}
 
   get isSyncing(): boolean {
