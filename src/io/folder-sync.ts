@@ -22,6 +22,7 @@ export class FolderSync implements FilesSync {
   #afterwards: (() => void)[] = [];
   /** What a former process has left unsynced nobody knows. */
   #isFirst = true;
+  #isClosed = false;
 
   /** @param descriptors - of the files that are there, live */
   constructor(folder: string, descriptors: ReadonlyMap<SegmentSlot, number>) {
@@ -98,8 +99,10 @@ export class FolderSync implements FilesSync {
     else this.#afterwards.push(action);
   }
 
+  /** Twice is once. */
   close(): void {
-    fs.closeSync(this.#folderDescriptor);
+    if (!this.#isClosed) fs.closeSync(this.#folderDescriptor);
+    this.#isClosed = true;
   }
 }
 

@@ -11,6 +11,7 @@ import type { SegmentFiles } from '../base/segment-files.js';
 import { MIB } from '../base/units.js';
 import { Crash, CrashingSegmentFiles } from './crashing-segment-files.js';
 import { MemorySegmentFiles } from './memory-segment-files.js';
+import { PowerLossFiles } from './power-loss-files.js';
 import { RealSegmentFiles } from './real-segment-files.js';
 
 const BYTES = 64 * 1024;
@@ -28,21 +29,28 @@ const KINDS: Readonly<Record<string, (use: (open: Open) => Promise<void>) => Pro
     const files = new MemorySegmentFiles();
     await use(() => new CrashingSegmentFiles(files, seededPrng(1), Infinity));
   },
-  real: async (use) => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'tmem-files-'));
-    const opened: SegmentFiles[] = [];
-    try {
-      await use(() => {
-        const files = new RealSegmentFiles(path.join(folder, 'shard'));
-        opened.push(files);
-        return files;
-      });
-    } finally {
-      for (const files of opened) files.close();
-      rmSync(folder, { recursive: true, force: true });
-    }
+  'losing power': async (use) => {
+    const files = new PowerLossFiles(seededPrng(1));
+    await use(() => files);
   },
+  real: (use) => withReal({}, use),
+  'real, on a disk': (use) => withReal({ onDisk: true }, use),
 };
+
+async function withReal(options: { onDisk?: boolean }, use: (open: Open) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tmem-files-'));
+  const opened: SegmentFiles[] = [];
+  try {
+    await use(() => {
+      const files = new RealSegmentFiles(path.join(folder, 'shard'), options);
+      opened.push(files);
+      return files;
+    });
+  } finally {
+    for (const files of opened) files.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 for (const [kind, withFiles] of Object.entries(KINDS)) {
   test(`${kind}: a new file is zeros, listed by slot in order`, () =>
