@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { needs } from '../test/support/needs.js';
 import type { Bench, Scale } from './bench.js';
 import { codecBench } from './codec.bench.js';
+import { diskBench } from './disk.bench.js';
 import { engineBench } from './engine.bench.js';
 import { fairnessBench } from './fairness.bench.js';
 import { machineLine, thisMachine } from './machine.js';
@@ -17,7 +18,15 @@ import { nbdBench } from './nbd.bench.js';
 import { recoveryBench } from './recovery.bench.js';
 import { type BenchReport, judged, missed, reportText, unmeasured } from './report.js';
 
-const BENCHES: readonly Bench[] = [codecBench, engineBench, nbdBench, memoryBench, recoveryBench, fairnessBench];
+const BENCHES: readonly Bench[] = [
+  codecBench,
+  engineBench,
+  nbdBench,
+  diskBench,
+  memoryBench,
+  recoveryBench,
+  fairnessBench,
+];
 
 process.exitCode = await main();
 

@@ -8,7 +8,7 @@
  * from 0:
  *
  *      fill SERVER PASS ORDER           writes every page, ORDER is `up` or `mixed`  -> ns
- *      slice SERVER VERB DEPTH US       `read` or `write` at random for so long
+ *      slice SERVER VERB DEPTH US       `read`, `write` or `durable` at random for so long; the last is a write with FUA
  *                                       -> operations, ns, ns of server CPU, ns of latency: median and 99th percentile
  *      verify SERVER                    reads every page                             -> pages that are not as written
  *
@@ -37,6 +37,8 @@ enum {
   SERVERS_MAX = 16,
   LATENCIES_MAX = 1 << 20,
   COMPARE_EVERY = 64,
+  /* With VERB_WRITE: the flag FUA, in the byte before. */
+  FUA = 1 << 8,
 };
 
 struct server {
@@ -173,10 +175,18 @@ static void open_server(struct server *server, const char *path)
   negotiate(server->socket);
 }
 
+static int verb_of(const char *word)
+{
+  if (strcmp(word, "durable") == 0)
+    return VERB_WRITE | FUA;
+  return strcmp(word, "write") == 0 ? VERB_WRITE : VERB_READ;
+}
+
 static void request(struct server *server, int verb, uint32_t slot, uint32_t page)
 {
   unsigned char header[REQUEST_BYTES] = {0};
   put32(header, REQUEST_MAGIC);
+  header[5] = (unsigned char)(verb >> 8);
   header[7] = (unsigned char)verb;
   put64(header + 8, slot);
   put64(header + 16, (uint64_t)page * PAGE);
@@ -184,7 +194,7 @@ static void request(struct server *server, int verb, uint32_t slot, uint32_t pag
   struct iovec parts[2] = {{header, sizeof header}, {content(server, page), PAGE}};
   flights[slot].page = page;
   flights[slot].sent_ns = now_ns();
-  transmit(server->socket, parts, verb == VERB_WRITE ? 2 : 1);
+  transmit(server->socket, parts, (verb & ~FUA) == VERB_WRITE ? 2 : 1);
 }
 
 /* Checks the reply's header. Returns its slot. */
@@ -315,7 +325,7 @@ int main(int count, char **arguments)
       fill(&servers[server], number, strcmp(word, "mixed") == 0);
     else if (sscanf(line, "slice %u %15s %u %llu", &server, word, &depth, &number) == 4 && server < SERVERS_MAX &&
              depth <= DEPTH_MAX)
-      slice(&servers[server], strcmp(word, "write") == 0 ? VERB_WRITE : VERB_READ, depth, number);
+      slice(&servers[server], verb_of(word), depth, number);
     else if (sscanf(line, "verify %u", &server) == 1 && server < SERVERS_MAX)
       verify(&servers[server]);
     else

@@ -9,7 +9,8 @@ export interface LoadSlice {
   readonly p99Us: number;
 }
 
-export type LoadVerb = 'read' | 'write';
+/** `durable`: a write with FUA, answered when it outlives the host as far as the server is concerned. */
+export type LoadVerb = 'read' | 'write' | 'durable';
 
 /** The load generator `nbd-load.c`, connected to all its servers. One call at a time. */
 export class NbdLoad implements AsyncDisposable {

@@ -32,9 +32,12 @@ export interface TmemServer extends NbdServer {
  *
  * @param options.diskBytes - of the one disk of each guest; else 1 GiB, as by default
  * @param options.guests - how many; else one, and the default config where the disk is as well
+ * @param options.arenaIn - a folder on a disk; else on tmpfs
  */
-export async function startTmem(options: { diskBytes?: number; guests?: number } = {}): Promise<TmemServer> {
-  const { diskBytes = DISK_BYTES, guests = 1 } = options;
+export async function startTmem(
+  options: { diskBytes?: number; guests?: number; arenaIn?: string } = {},
+): Promise<TmemServer> {
+  const { diskBytes = DISK_BYTES, guests = 1, arenaIn } = options;
   const folder = mkdtempSync(path.join(tmpdir(), 'tmem-bench-'));
   const more: string[] = [];
   if (diskBytes !== DISK_BYTES || guests !== 1) {
@@ -46,7 +49,7 @@ export async function startTmem(options: { diskBytes?: number; guests?: number }
     writeFileSync(config, disks.join(''));
     more.push('--config', config);
   }
-  const daemon = new TmemProcess({ limitSeconds: LIMIT_SECONDS, more });
+  const daemon = new TmemProcess({ limitSeconds: LIMIT_SECONDS, more, ...(arenaIn !== undefined && { arenaIn }) });
   const close = async (): Promise<void> => {
     await daemon.close();
     rmSync(folder, { recursive: true, force: true });
@@ -56,7 +59,7 @@ export async function startTmem(options: { diskBytes?: number; guests?: number }
     const disks = guests === 1 ? `disk of ${diskBytes} bytes` : `${guests} guests, a disk of ${diskBytes} bytes each`;
     return {
       name: 'tmem',
-      commandLine: `tmem serve --http off${more.length === 0 ? '' : ` (${disks})`}`,
+      commandLine: `tmem serve --http off${arenaIn === undefined ? '' : ' --arena DISK'}${more.length === 0 ? '' : ` (${disks})`}`,
       socket: sockets[0]!,
       sockets,
       daemon,
@@ -72,6 +75,11 @@ export async function startTmem(options: { diskBytes?: number; guests?: number }
 /** Pages as they are, in arrays that grow: the fastest there is. */
 export function startNbdkit(): Promise<NbdServer> {
   return startPeer('nbdkit', 'nbdkit', ({ socket }) => ['-f', '-U', socket, 'memory', '1G']);
+}
+
+/** Pages as they are, in a raw file in this folder. */
+export function startNbdkitFile(folder: string): Promise<NbdServer> {
+  return startPeer('nbdkit file', 'nbdkit', ({ socket, disk }) => ['-f', '-U', socket, 'file', disk()], folder);
 }
 
 /** The same, compressed in blocks of 32 KiB. */
@@ -117,9 +125,16 @@ interface PeerPlaces {
   readonly arena: string;
 }
 
-async function startPeer(name: string, tool: string, line: (places: PeerPlaces) => string[]): Promise<NbdServer> {
+/** @param pagesIn - where its pages are kept; else on tmpfs where there is one */
+async function startPeer(
+  name: string,
+  tool: string,
+  line: (places: PeerPlaces) => string[],
+  pagesIn?: string,
+): Promise<NbdServer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tmem-bench-'));
-  const pages = mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : folder, 'tmem-bench-'));
+  const place = pagesIn ?? (existsSync('/dev/shm') ? '/dev/shm' : folder);
+  const pages = mkdtempSync(path.join(place, 'tmem-bench-'));
   const socket = path.join(folder, 'nbd.sock');
   const disk = (): string => blankDisk(path.join(pages, 'disk.raw'));
   const args = line({ socket, disk, arena: path.join(pages, 'arena') });
@@ -141,7 +156,7 @@ async function startPeer(name: string, tool: string, line: (places: PeerPlaces) 
   const commandLine = [path.basename(tool), ...args]
     .join(' ')
     .replaceAll(`${folder}/`, '')
-    .replaceAll(`${pages}/`, '/dev/shm/');
+    .replaceAll(`${pages}/`, pagesIn === undefined ? '/dev/shm/' : 'DISK/');
   return { name, commandLine, socket, close };
 }
 

@@ -23,6 +23,8 @@ export interface TmemProcessOptions {
   readonly capacity?: string;
   /** The process is killed after this long. */
   readonly limitSeconds: number;
+  /** A folder for the arena's own; else on tmpfs where there is one. */
+  readonly arenaIn?: string;
   /** More arguments of `tmem serve`. */
   readonly more?: readonly string[];
   /** Text of a config file. */
@@ -78,7 +80,8 @@ export class TmemProcess {
     this.#folder = mkdtempSync(path.join(tmpdir(), prefix));
     this.runDir = path.join(this.#folder, 'run');
     mkdirSync(this.runDir, { mode: 0o700 });
-    this.arena = mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : this.#folder, prefix));
+    const place = options.arenaIn ?? (existsSync('/dev/shm') ? '/dev/shm' : this.#folder);
+    this.arena = mkdtempSync(path.join(place, prefix));
   }
 
   get pid(): number | undefined {
