@@ -15,7 +15,7 @@ export interface Durability {
 
   /**
    * Whether a change has to wait, because room that has been made is not safe to be used before a sync. Then `resume` is
-   * called once, when it is time to ask again. To be asked before the first change of a batch.
+   * called once, when it is time to ask again. Once a batch has begun it need not wait.
    */
   mustWait(resume: () => void): boolean;
 }

@@ -185,13 +185,9 @@ export class LogWriter {
 
   /** Writes the batch. Unless that is done, nothing of it will ever be seen. */
   commit(): CommitOutcome {
+    if (this.#isClosed) return this.#refuse();
     if (this.#at === this.#staging) return CommitOutcome.done;
     const spans = [...this.#full, this.#currentSpan()];
-    if (this.#isClosed) {
-      for (const { fresh, slot } of spans) if (fresh) this.#segments.release(slot);
-      this.#goBackTo(spans[0]!);
-      return CommitOutcome.fault;
-    }
     try {
       for (const span of spans) this.#write(span);
     } catch (error) {
@@ -216,6 +212,20 @@ export class LogWriter {
   /** From now on every commit is a fault: what was written last may be lost, and no promise could be kept. */
   refuseWrites(): void {
     this.#isClosed = true;
+  }
+
+  get refusesWrites(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Nothing of the batch is on file. */
+  #refuse(): CommitOutcome {
+    if (this.#at > this.#staging) {
+      const spans = [...this.#full, this.#currentSpan()];
+      for (const { fresh, slot } of spans) if (fresh) this.#segments.release(slot);
+      this.#goBackTo(spans[0]!);
+    }
+    return CommitOutcome.fault;
   }
 
   /** Seals the open segment, so that recovery has nothing to verify. The batch must be empty; only a mark may follow. */

@@ -16,7 +16,7 @@ import type { RecordWriter } from './record-writer.js';
 import type { StoreIndex } from './store-index.js';
 import type { StoredObject, StoredPool } from './stored-object.js';
 
-/** Location of an operation that is done without: it needs no write, so none that fails can undo it. */
+/** Location of an operation that has none. */
 const NO_RECORD = 0;
 
 export class Staging {
@@ -127,7 +127,7 @@ export class Staging {
     for (let at = 0; at < batch.length; at++) {
       const pool = batch.pools[at];
       if (pool !== undefined) pool.pendingBytes = 0;
-      if (written || batch.location[at] === NO_RECORD) this.#apply(at);
+      if (written || this.#needsNoWrite(at)) this.#apply(at);
       else this.#unpend(at);
     }
     this.pendingBytes = 0;
@@ -135,12 +135,20 @@ export class Staging {
     return outcome;
   }
 
-  /** Two segments are kept back for this. What does not outlive the process needs nothing that does. */
+  /**
+   * Two segments are kept back for this; where nothing is written any more there need be no place for it. What does not
+   * outlive the process needs nothing that does.
+   */
   #tombstone(pool: StoredPool, kind: RecordKind, object: number, index: number, count: number): number {
     if (!pool.isPersistent) return NO_RECORD;
     const location = this.records.tombstone(kind, object, index, count);
-    assert(location !== undefined, 'the reserve has room for a tombstone');
-    return location;
+    assert(location !== undefined || this.#log.refusesWrites, 'the reserve has room for a tombstone');
+    return location ?? NO_RECORD;
+  }
+
+  /** A flush of ephemeral pages. */
+  #needsNoWrite(at: number): boolean {
+    return this.#batch.op[at] !== Op.store && this.#batch.pools[at]?.isPersistent === false;
   }
 
   #setPending(cell: number): void {

@@ -205,7 +205,7 @@ export class Transmission {
 
   /** Whether the change that comes next has to wait for room. */
   #isHeld(): boolean {
-    if (this.#durability === undefined || this.#dirty || !this.#durability.mustWait(this.#wake)) return false;
+    if (this.#durability?.mustWait(this.#wake) !== true) return false;
     this.held = this.starved = true;
     return true;
   }
