@@ -1,6 +1,7 @@
 import type { SegmentSlot } from '../base/ids.js';
 import type { Prng } from '../base/prng.js';
 import type { FilesSync, SegmentFiles } from '../base/segment-files.js';
+import { NoSpaceError } from './memory-segment-files.js';
 
 /** What a disk writes whole. */
 const SECTOR_BYTES = 512;
@@ -86,6 +87,8 @@ class Inode {
  */
 export class PowerLossFiles implements SegmentFiles {
   readonly syncing: FilesSync;
+  /** Of the disk. */
+  roomBytes: number = Infinity;
   readonly #prng: Prng;
   #files = new Map<SegmentSlot, Inode>();
   /** Names as they are on the disk, and what was done to them since, in order. */
@@ -114,6 +117,8 @@ export class PowerLossFiles implements SegmentFiles {
 
   create(slot: SegmentSlot, bytes: number): void {
     if (this.#files.has(slot)) throw new Error(`segment ${slot} exists`);
+    const occupied = this.list().reduce((sum, file) => sum + file.bytes, 0);
+    if (occupied + bytes > this.roomBytes) throw new NoSpaceError('no space left on the disk');
     this.#name(slot, new Inode(bytes));
   }
 

@@ -91,6 +91,8 @@ class Simulation {
     this.#counts = counts;
     this.#disk = new PowerLossFiles(this.#prng);
     this.#segments = SEGMENTS_MIN + this.#prng.below(SEGMENTS_MAX - SEGMENTS_MIN + 1);
+    // Now and then the disk is smaller than the capacity.
+    if (this.#prng.below(3) === 0) this.#disk.roomBytes = (SEGMENTS_MIN + this.#prng.below(8)) * SEGMENT_BYTES;
     this.#flushEvery = 4 + this.#prng.below(3) * 40;
     this.#syncOps = 2 + this.#prng.below(3) * 10;
     this.#kernel = sharedKernel ??= loadKernel({ memoryBytes: 2 * 1024 * 1024 });
