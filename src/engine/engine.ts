@@ -290,7 +290,7 @@ export class Engine {
       this.#log.seal();
       this.#log.markClosed();
     } else {
-      closeSynced(this.#log, this.#sync);
+      closeSynced(this.#log, this.#sync, this.segments);
     }
     this.#files.close();
   }

@@ -6,11 +6,14 @@ import type { ArenaSync } from './arena-sync.js';
 import type { Kernel } from './kernel.js';
 import type { LogWriter } from './log-writer.js';
 import type { RecoveredLog } from './recovery.js';
-import { SegmentState } from './segment-table.js';
+import { SegmentState, type SegmentTable } from './segment-table.js';
 import type { Unsynced } from './unsynced-end.js';
 
 /** Written again at once. */
 const COPY_BYTES: number = 32 * KIB;
+
+/** Two free every segment that is on its way; more where files do not take a header at once. */
+const CLOSING_SYNCS_MAX = 4;
 
 /** Of a file, enough to give it its size. */
 const END_BYTES = 512;
@@ -66,15 +69,17 @@ export function beginSynced(
 }
 
 /** Seals the log, waits until all of it is on the disk, and only then has it say so. Where that fails it ends as by a crash. */
-export function closeSynced(log: LogWriter, sync: ArenaSync): void {
+export function closeSynced(log: LogWriter, sync: ArenaSync, segments: SegmentTable): void {
   try {
-    // What is on its way to be free is so afterwards.
     if (sync.failures === 0) {
       log.seal();
       sync.syncNow();
-      sync.syncNow();
-      log.markClosed();
-      sync.syncNow();
+      for (let more = CLOSING_SYNCS_MAX; more > 0 && segments.comingFiles > 0; more--) sync.syncNow();
+      // A free header that is not synced may not be there after a power loss: then the log would have one segment more.
+      if (segments.comingFiles === 0) {
+        log.markClosed();
+        sync.syncNow();
+      }
     }
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
