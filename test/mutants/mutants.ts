@@ -124,7 +124,7 @@ export const MUTANTS: readonly Mutant[] = [
     'model',
   ),
   in_('src/engine/engine', 'R39', 'if (!this.#staging.isStore(newest)) return GetOutcome.miss;', '', 'model'),
-  in_('src/engine/staging', 'R40', 'written || batch.location[at] === NO_RECORD', 'written', 'ephemeral'),
+  in_('src/engine/staging', 'R40', 'written || this.#needsNoWrite(at)', 'written', 'ephemeral'),
   in_(
     'src/engine/staging',
     'R41',
