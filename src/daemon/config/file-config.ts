@@ -11,11 +11,11 @@ import * as v from 'valibot';
 import { TmemError } from '../../base/errors.js';
 import { EXPORT_NAME, EXPORT_NAME_RULE, GUEST_NAME, GUEST_NAME_RULE } from '../../base/names.js';
 import { capacityProblem } from '../../base/capacity.js';
+import { nearest } from '../../base/nearest.js';
 import { EXPORT_BYTES_MAX, EXPORTS_PER_GUEST_MAX, type LogLevel } from '../../base/shard-port.js';
 import { formatSize, parseSize } from '../../base/size.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import { type HttpAddress, parseHttpAddress } from './http-address.js';
-import { nearest } from './nearest.js';
 import { lineOfKey } from './toml-lines.js';
 
 export const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];

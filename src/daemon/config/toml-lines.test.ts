@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nearest } from './nearest.js';
 import { lineOfKey } from './toml-lines.js';
 
 const text = `# comment
@@ -32,12 +31,3 @@ for (const [path, line] of [
 ] as const) {
   test(`${path} is on line ${line}`, () => assert.equal(lineOfKey(text, path.split('.')), line));
 }
-
-test('the nearest word is the one with the fewest changes, whatever its case', () => {
-  const words = ['weight', 'cap', 'owner', 'kind'];
-  assert.deepEqual(
-    ['wieght', 'CAP', 'ownr', 'kin'].map((word) => nearest(word, words)),
-    ['weight', 'cap', 'owner', 'kind'],
-  );
-  assert.equal(nearest('x', []), undefined);
-});
