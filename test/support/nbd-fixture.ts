@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Clock } from '../../src/base/clock.js';
 import type { Durability } from '../../src/base/durability.js';
 import { MIB } from '../../src/base/units.js';
 import type { NbdCounters } from '../../src/serve/data/nbd/counters.js';
@@ -26,14 +27,14 @@ export interface NbdFixture {
 }
 
 export async function nbdFixture(
-  options: { transport?: TransportKind; sizeBytes?: number; readOnly?: boolean; durability?: Durability } = {},
+  options: { transport?: TransportKind; sizeBytes?: number; readOnly?: boolean; clock?: Clock; durability?: Durability } = {},
 ): Promise<NbdFixture> {
-  const { transport = 'onread', sizeBytes = 64 * MIB, readOnly = false } = options;
+  const { transport = 'onread', sizeBytes = 64 * MIB, readOnly = false, clock } = options;
   const folder = mkdtempSync(path.join(tmpdir(), 'tmem-nbd-'));
   const socketPath = path.join(folder, 'disk0.nbd');
   const memory = heapPageMemory();
   const face = new MemoryFace(memory, sizeBytes, options.durability);
-  const server = new NbdServer({ memory, transport });
+  const server = new NbdServer({ memory, transport, clock });
   await server.addExport({ name: FIXTURE_EXPORT, description: 'a test', readOnly, socketPath, face });
   const clients: NbdClient[] = [];
   const counters = (): Readonly<NbdCounters> => {

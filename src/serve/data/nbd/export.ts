@@ -1,10 +1,12 @@
 /** One export being served: its socket, its connections, its counters. Knows of no other export. */
 import { createServer, type Server, type Socket } from 'node:net';
+import type { Clock } from '../../../base/clock.js';
 import type { BlockFace } from '../../../hooks/block-face.js';
 import type { ExportCatalogue } from '../../../wire/nbd/handshake.js';
 import type { ExportDescription } from '../../../wire/nbd/option-replies.js';
 import type { NbdBuffers } from './buffers.js';
 import { type NbdCounters, newCounters } from './counters.js';
+import { Latencies } from './latency.js';
 import { Session } from './session.js';
 import { listenAt, type SocketOwner } from './socket-path.js';
 import type { TransportKind } from './transport.js';
@@ -36,12 +38,14 @@ export interface NbdShared {
   readonly buffers: NbdBuffers;
   readonly turns: Turns;
   readonly transport: TransportKind;
+  readonly clock: Clock;
 }
 
 export class NbdExport implements ExportCatalogue {
   readonly name: string;
   readonly socketPath: string;
   readonly counters: NbdCounters = newCounters();
+  readonly latencies: Latencies = new Latencies();
   shuttingDown = false;
 
   readonly #description: ExportDescription;
@@ -104,6 +108,7 @@ export class NbdExport implements ExportCatalogue {
       catalogue: this,
       face: this.#face,
       counters: this.counters,
+      latencies: this.latencies,
       onClosed: (closed) => this.#forget(closed),
     });
     this.#sessions.add(session);

@@ -1,9 +1,11 @@
 /** The NBD server of a shard: one unix socket per export, and nothing but that export behind it. */
 import { assert } from '../../../base/assert.js';
+import { type Clock, systemClock } from '../../../base/clock.js';
 import type { PageMemory } from '../../../base/page-memory.js';
 import { NbdBuffers } from './buffers.js';
 import type { NbdCounters } from './counters.js';
 import { NbdExport, type NbdExportOptions, type NbdShared } from './export.js';
+import type { Latencies } from './latency.js';
 import type { TransportKind } from './transport.js';
 import { Turns } from './turns.js';
 
@@ -14,6 +16,8 @@ export interface NbdServerOptions {
   readonly memory: PageMemory;
   /** `onread` unless said otherwise; falls back to `stream` where Node does not let us at the handle. */
   readonly transport?: TransportKind | undefined;
+  /** For the time that requests take. */
+  readonly clock?: Clock | undefined;
 }
 
 export class NbdServer {
@@ -21,8 +25,8 @@ export class NbdServer {
   readonly #exports = new Map<string, NbdExport>();
 
   /** Takes its regions of the memory, 656 KiB, for ever. */
-  constructor({ memory, transport = 'onread' }: NbdServerOptions) {
-    this.#shared = { buffers: new NbdBuffers(memory), turns: new Turns(), transport };
+  constructor({ memory, transport = 'onread', clock = systemClock }: NbdServerOptions) {
+    this.#shared = { buffers: new NbdBuffers(memory), turns: new Turns(), transport, clock };
   }
 
   /**
@@ -52,6 +56,11 @@ export class NbdServer {
   /** Live: the numbers go on changing. Undefined for an export that is not there. */
   counters(name: string): Readonly<NbdCounters> | undefined {
     return this.#exports.get(name)?.counters;
+  }
+
+  /** As {@link NbdServer.counters}. */
+  latencies(name: string): Latencies | undefined {
+    return this.#exports.get(name)?.latencies;
   }
 
   /**

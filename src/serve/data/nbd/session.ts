@@ -12,6 +12,7 @@
  * rounds (`turns.ts`), and nothing more is read meanwhile, so that libuv does not go on reading 32 times in a row.
  */
 import type { Socket } from 'node:net';
+import type { Clock } from '../../../base/clock.js';
 import type { Address } from '../../../base/ids.js';
 import { PAGE_BYTES } from '../../../base/units.js';
 import type { BlockFace } from '../../../hooks/block-face.js';
@@ -19,6 +20,7 @@ import { type Agreement, type ExportCatalogue, Handshake } from '../../../wire/n
 import { REQUEST_HEADER_BYTES } from '../../../wire/nbd/request.js';
 import { type NbdBuffers, TAIL_BYTES_MAX } from './buffers.js';
 import type { NbdCounters } from './counters.js';
+import type { Latencies } from './latency.js';
 import { takeSocket } from './take-socket.js';
 import type { Transport, TransportKind, TransportUser } from './transport.js';
 import { Transmission } from './transmission.js';
@@ -40,6 +42,8 @@ export interface SessionContext {
   readonly catalogue: ExportCatalogue;
   readonly face: BlockFace;
   readonly counters: NbdCounters;
+  readonly latencies: Latencies;
+  readonly clock: Clock;
   readonly transport: TransportKind;
   /** Called once, when nothing of the connection is left. */
   readonly onClosed: (session: Session) => void;
@@ -61,6 +65,8 @@ export class Session implements TransportUser, TurnTaker {
   #stash: Uint8Array | undefined;
   #stashAt = 0;
   #stashEnd = 0;
+  /** When input last came: nothing is read while some of it waits, so no request that waits is older. */
+  #arrivedUs = 0;
   /** Replies are queued in the transport. */
   #blocked = false;
   /** The transport was told not to read on. */
@@ -104,6 +110,7 @@ export class Session implements TransportUser, TurnTaker {
 
   received(bytes: number): boolean {
     if (this.#over) return true;
+    this.#arrivedUs = this.#context.clock.nowUs();
     const tail = this.#stashEnd - this.#stashAt;
     const from = this.#readArea - tail;
     const end = this.#readArea + bytes;
@@ -164,6 +171,11 @@ export class Session implements TransportUser, TurnTaker {
       this.#blocked = !this.#transport.send(this.#replyArea, replies.length);
     }
     replies.clear();
+    const { answered } = transmission;
+    if (answered.total > 0) {
+      const { latencies, clock } = this.#context;
+      latencies.observe(answered, clock.nowUs() - this.#arrivedUs);
+    }
     if (transmission.committed) this.#context.face.catchUp();
     if (transmission.state === 'broken') this.destroy();
     else if (transmission.state === 'finished') this.end();

@@ -25,6 +25,7 @@ import { readRequest, ReadResult, REQUEST_HEADER_BYTES, type RequestRules } from
 import { replyBlockStatus } from './block-status.js';
 import type { NbdBuffers } from './buffers.js';
 import type { NbdCounters } from './counters.js';
+import { TurnTally } from './latency.js';
 import { LATE_MAX, LateReplies } from './late-replies.js';
 import { Reading } from './reading.js';
 import { ErrorText, Replies, REQUEST_ROOM_BYTES, textOf } from './replies.js';
@@ -47,6 +48,8 @@ export class Transmission {
   /** From now on new requests are answered ESHUTDOWN. */
   shuttingDown = false;
   readonly replies: Replies;
+  /** Requests answered since it was last emptied. */
+  readonly answered: TurnTally = new TurnTally();
 
   readonly #face: BlockFace;
   readonly #view: DataView;
@@ -126,6 +129,7 @@ export class Transmission {
         this.#dirty = true;
         this.pagesMoved += this.#zeroing.step(left);
         if (this.#zeroing.active) break;
+        this.answered.add(this.#request.command);
       } else if (this.#isDeferred) {
         if (this.#isHeld()) break;
         this.#isDeferred = false;
@@ -155,9 +159,9 @@ export class Transmission {
     if (error !== NbdError.none) {
       this.pagesMoved++;
       // Whatever is wrong with a WRITE, its payload follows.
-      if (request.command === Command.write) this.#writing.beginRefused(error, textOf(error));
-      else this.replies.fail(request, error, textOf(error));
-      return;
+      if (request.command === Command.write) return this.#writing.beginRefused(error, textOf(error));
+      this.answered.add(request.command);
+      return this.replies.fail(request, error, textOf(error));
     }
     switch (request.command) {
       case Command.read:
@@ -175,6 +179,7 @@ export class Transmission {
         this.#counters.flushes++;
         this.pagesMoved++;
         this.#dirty = true;
+        this.answered.add(request.command);
         return this.replies.promise(request);
       case Command.trim:
       case Command.writeZeroes:
@@ -182,12 +187,14 @@ export class Transmission {
       case Command.blockStatus:
         this.#settle();
         this.#counters.others++;
+        this.answered.add(request.command);
         this.pagesMoved += replyBlockStatus(this.#face, this.replies, request);
         return;
       default:
         // CACHE: every page is as near as it can be.
         this.#counters.others++;
         this.pagesMoved++;
+        this.answered.add(request.command);
         return this.replies.succeed(request);
     }
   }
@@ -201,6 +208,7 @@ export class Transmission {
     else this.#counters.zeroes++;
     this.#dirty = true;
     this.pagesMoved += this.#zeroing.begin(pages);
+    if (!this.#zeroing.active) this.answered.add(this.#request.command);
   }
 
   /** Whether the change that comes next has to wait for room. */
@@ -233,6 +241,7 @@ export class Transmission {
     this.pagesMoved += writing.moved;
     this.#dirty ||= writing.stored;
     this.starved = writing.starved;
+    if (!writing.active) this.answered.add(Command.write);
     return next;
   }
 
@@ -240,7 +249,9 @@ export class Transmission {
     // A read of nothing must not be free, or a turn of them would have no end.
     this.pagesMoved += Math.max(1, moved);
     if (this.#reading.broken) this.state = 'broken';
-    if (!this.#reading.active) this.#counters.readBytes += this.#request.length;
+    if (this.#reading.active) return;
+    this.#counters.readBytes += this.#request.length;
+    this.answered.add(Command.read);
   }
 
   /** Makes good what was promised since the last commit, or takes it back. */
