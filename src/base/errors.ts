@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   E_NO_DAEMON: 1,
   E_NOT_READY: 1,
   E_NOT_FOUND: 1,
+  E_IN_USE: 1,
   E_DENIED: 1,
   E_MISSING_TOOL: 1,
   E_INTERNAL: 1,

@@ -65,6 +65,17 @@ export interface GuestStatus {
   readonly persistentPages: number;
   readonly ephemeralPages: number;
   readonly storedBytes: number;
+  /** No fresh put and no new pool until it is thawed. */
+  readonly frozen: boolean;
+}
+
+/** Requests of one command by the time they took. */
+export interface RequestTimes {
+  readonly command: string;
+  /** Of each bucket alone; one more than there are bounds, for what is beyond the last. */
+  readonly counts: readonly number[];
+  readonly boundsUs: readonly number[];
+  readonly sumUs: number;
 }
 
 export interface ExportStatus {
@@ -80,6 +91,8 @@ export interface ExportStatus {
   readonly trims: number;
   readonly flushes: number;
   readonly errors: number;
+  /** Of the commands that there were requests of. */
+  readonly requestTimes: readonly RequestTimes[];
 }
 
 export interface PoolStatus {
@@ -106,8 +119,16 @@ export interface ShardStatus {
   readonly guests: readonly GuestStatus[];
   readonly exports: readonly ExportStatus[];
   readonly pools: readonly PoolStatus[];
+  /** Of all pools, those that are gone as well. */
+  readonly verifyFailures: number;
   /** What has gone wrong and still concerns somebody. */
   readonly warnings: readonly Warning[];
+}
+
+/** What the administrator's word has made the shard forget. */
+export interface Forgotten {
+  readonly pools: number;
+  readonly pages: number;
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -117,14 +138,21 @@ export type ShardRequest = { readonly call: number } & (
   | { readonly verb: 'open'; readonly options: ShardOptions }
   | { readonly verb: 'status' }
   | { readonly verb: 'addExport'; readonly spec: ExportSpec }
-  | { readonly verb: 'removeExport'; readonly guest: string; readonly name: string }
+  | { readonly verb: 'removeExport'; readonly guest: string; readonly name: string; readonly force: boolean }
   | { readonly verb: 'setCap'; readonly limits: GuestLimits }
+  | { readonly verb: 'freeze'; readonly guest: string | null; readonly frozen: boolean }
+  | { readonly verb: 'removeGuest'; readonly guest: string; readonly force: boolean }
+  | { readonly verb: 'flushPool'; readonly guest: string; readonly pool: string; readonly force: boolean }
+  | { readonly verb: 'destroyPool'; readonly guest: string; readonly pool: string }
   | { readonly verb: 'ping' }
   | { readonly verb: 'stop' }
 );
 
-/** `open` is answered with what was recovered, `status` with the status, everything else with null. */
-export type ShardAnswer = Recovered | ShardStatus | null;
+/**
+ * `open` is answered with what was recovered, `status` with the status, what forgets with what was forgotten,
+ * everything else with null.
+ */
+export type ShardAnswer = Recovered | ShardStatus | Forgotten | null;
 
 /** What the shard says: an answer to a call, a failure of a call, or a line for the log. */
 export type ShardReply =

@@ -247,7 +247,7 @@ class Daemon {
   async #reload(): Promise<void> {
     if (this.#recovered === undefined) throw new TmemError('E_NOT_READY', 'still starting');
     const plan = planReload(this.#config, this.#reread());
-    for (const { guest, name } of plan.removed) await this.#shard.removeExport(guest, name);
+    for (const { guest, name } of plan.removed) await this.#shard.removeExport(guest, name, true);
     for (const limits of plan.caps) await this.#shard.setCap(limits);
     const added = await this.#addExports(plan);
     this.#log.level = plan.config.logLevel;

@@ -4,6 +4,7 @@ import { assert } from '../base/assert.js';
 import { type ErrorCode, ERROR_CODES, TmemError } from '../base/errors.js';
 import type {
   ExportSpec,
+  Forgotten,
   GuestLimits,
   LogLevel,
   Recovered,
@@ -79,12 +80,28 @@ export class ShardClient implements StorePort {
     await this.#ask({ verb: 'addExport', spec });
   }
 
-  async removeExport(guest: string, name: string): Promise<void> {
-    await this.#ask({ verb: 'removeExport', guest, name });
+  async removeExport(guest: string, name: string, force: boolean): Promise<void> {
+    await this.#ask({ verb: 'removeExport', guest, name, force });
   }
 
   async setCap(limits: GuestLimits): Promise<void> {
     await this.#ask({ verb: 'setCap', limits });
+  }
+
+  async freeze(guest: string | null, frozen: boolean): Promise<void> {
+    await this.#ask({ verb: 'freeze', guest, frozen });
+  }
+
+  async removeGuest(guest: string, force: boolean): Promise<Forgotten> {
+    return forgottenIn(await this.#ask({ verb: 'removeGuest', guest, force }));
+  }
+
+  async flushPool(guest: string, pool: string, force: boolean): Promise<Forgotten> {
+    return forgottenIn(await this.#ask({ verb: 'flushPool', guest, pool, force }));
+  }
+
+  async destroyPool(guest: string, pool: string): Promise<Forgotten> {
+    return forgottenIn(await this.#ask({ verb: 'destroyPool', guest, pool }));
   }
 
   async ping(): Promise<void> {
@@ -144,6 +161,11 @@ export class ShardClient implements StorePort {
     clearTimeout(timer);
     return gone;
   }
+}
+
+function forgottenIn(answer: ShardAnswer): Forgotten {
+  assert(answer !== null && 'pools' in answer && 'pages' in answer, 'what forgets is answered with what was forgotten');
+  return answer;
 }
 
 function errorOf({ code, message, stack }: ShardFailure): Error {

@@ -31,7 +31,7 @@ test('the committed lines of the ledger add up to the budget, whatever is stored
 test('a guest of the config without pages is shown, and so are pages without a guest', () => {
   const { guests } = statusOf(
     facts,
-    store({ guests: [{ name: 'old', persistentPages: 2, ephemeralPages: 1, storedBytes: 300 }] }),
+    store({ guests: [{ name: 'old', persistentPages: 2, ephemeralPages: 1, storedBytes: 300, frozen: true }] }),
     here,
   );
   assert.deepEqual(
@@ -115,6 +115,7 @@ function store(changed: Partial<ShardStatus>): ShardStatus {
     guests: [],
     exports: [],
     pools: [],
+    verifyFailures: 0,
     warnings: [],
     ...changed,
   };

@@ -120,7 +120,7 @@ function guestOf(name: string, stored: GuestStatus | undefined): StatusGuest {
     kind: null,
     state: 'orphaned',
     qmp: 'none',
-    frozen: false,
+    frozen: stored?.frozen ?? false,
     weight: null,
     reservation_bytes: null,
     cap_bytes: null,

@@ -5,6 +5,7 @@
 import { systemCode, TmemError } from '../base/errors.js';
 import type {
   ExportSpec,
+  Forgotten,
   GuestLimits,
   LogLevel,
   Recovered,
@@ -26,10 +27,25 @@ export interface Shard {
   /** Resolves when the export's socket accepts. Throws E_SOCKET_BUSY, E_CONFIG (too many exports of a guest). */
   addExport(spec: ExportSpec): Promise<void>;
 
-  /** Resolves when its connections are closed and its socket file is gone. The pool stays. */
-  removeExport(guest: string, name: string): Promise<void>;
+  /**
+   * Resolves when its connections are closed and its socket file is gone. The pool stays. Throws E_IN_USE where it has
+   * connections, unless `force` says that they do not count.
+   */
+  removeExport(guest: string, name: string, force: boolean): Promise<void>;
 
   setCap(limits: GuestLimits): void;
+
+  /** Of one guest, or with null of all that there are now (R66, R67). Ends with the shard. */
+  freeze(guest: string | null, frozen: boolean): void;
+
+  /** The guest is dead: its exports and its pools go (R9). As `removeExport` where it has connections. */
+  removeGuest(guest: string, force: boolean): Promise<Forgotten>;
+
+  /** The pool loses its pages and stays. Throws E_NOT_FOUND, and E_IN_USE as `removeExport` of its export. */
+  flushPool(guest: string, pool: string, force: boolean): Promise<Forgotten>;
+
+  /** Throws E_NOT_FOUND, and E_IN_USE while an export serves it. */
+  destroyPool(guest: string, pool: string): Promise<Forgotten>;
 
   /** A tick of what nobody asked for: telling what went wrong, cleaning when idle. Bounded to a few milliseconds. */
   maintain(): void;
@@ -77,11 +93,20 @@ export function serveShard(messages: ShardMessages, open: OpenShard): void {
         await opened().addExport(request.spec);
         return null;
       case 'removeExport':
-        await opened().removeExport(request.guest, request.name);
+        await opened().removeExport(request.guest, request.name, request.force);
         return null;
       case 'setCap':
         opened().setCap(request.limits);
         return null;
+      case 'freeze':
+        opened().freeze(request.guest, request.frozen);
+        return null;
+      case 'removeGuest':
+        return opened().removeGuest(request.guest, request.force);
+      case 'flushPool':
+        return opened().flushPool(request.guest, request.pool, request.force);
+      case 'destroyPool':
+        return opened().destroyPool(request.guest, request.pool);
       case 'ping':
         return null;
       case 'stop':

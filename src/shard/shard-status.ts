@@ -2,7 +2,8 @@
 import type { ExportStatus, GuestStatus, PoolStatus, Recovered, ShardStatus } from '../base/shard-port.js';
 import type { Warning } from '../base/status.js';
 import type { Engine } from '../engine/engine.js';
-import type { NbdCounters } from '../serve/data/nbd/counters.js';
+import { LATENCY_BOUNDS_US } from '../serve/data/nbd/latency.js';
+import type { NbdServer } from '../serve/data/nbd/server.js';
 import type { Tmem } from '../tmem/tmem.js';
 import type { TmemClient } from '../tmem/tmem-client.js';
 import type { TmemPool } from '../tmem/tmem-pool.js';
@@ -14,7 +15,7 @@ export function shardStatus(shard: {
   readonly engine: Engine;
   readonly tmem: Tmem;
   readonly exports: Iterable<ServedExport>;
-  readonly counters: (exportName: string) => Readonly<NbdCounters> | undefined;
+  readonly server: NbdServer;
   readonly warnings: readonly Warning[];
 }): ShardStatus {
   const { engine } = shard;
@@ -28,9 +29,10 @@ export function shardStatus(shard: {
     },
     recovered: shard.recovered,
     guests: clients.map(guestStatus),
-    exports: [...shard.exports].map((served) => exportStatus(served, shard.counters)),
+    exports: [...shard.exports].map((served) => exportStatus(served, shard.server)),
     // A shared pool stands with each of its members, and is one.
     pools: [...new Set(clients.flatMap(({ pools }) => pools))].flatMap((pool) => (pool ? [poolStatus(pool)] : [])),
+    verifyFailures: engine.verifyFailures,
     warnings: shard.warnings,
   };
 }
@@ -41,14 +43,13 @@ function guestStatus(client: TmemClient): GuestStatus {
     persistentPages: client.persistentPages,
     ephemeralPages: client.ephemeralPages,
     storedBytes: client.storedBytes,
+    frozen: client.frozen,
   };
 }
 
-function exportStatus(
-  { spec, pool }: ServedExport,
-  counters: (exportName: string) => Readonly<NbdCounters> | undefined,
-): ExportStatus {
-  const counted = counters(exportName(spec));
+function exportStatus({ spec, pool }: ServedExport, server: NbdServer): ExportStatus {
+  const counted = server.counters(exportName(spec));
+  const times = server.latencies(exportName(spec))?.report() ?? [];
   return {
     guest: spec.guest,
     name: spec.name,
@@ -61,6 +62,7 @@ function exportStatus(
     trims: counted?.trims ?? 0,
     flushes: counted?.flushes ?? 0,
     errors: counted?.errors ?? 0,
+    requestTimes: times.map((each) => ({ ...each, boundsUs: LATENCY_BOUNDS_US })),
   };
 }
 

@@ -11,6 +11,7 @@ import type { Address } from '../base/ids.js';
 import {
   EXPORTS_PER_GUEST_MAX,
   type ExportSpec,
+  type Forgotten,
   type GuestLimits,
   type Recovered,
   type ShardOptions,
@@ -30,6 +31,7 @@ import { NbdServer } from '../serve/data/nbd/server.js';
 import { PERSISTENT_PRIVATE } from '../tmem/pool-attributes.js';
 import { Tmem } from '../tmem/tmem.js';
 import type { TmemPool } from '../tmem/tmem-pool.js';
+import { Forgetting } from './forgetting.js';
 import type { OpenShard, Shard, ShardLog } from './serve-shard.js';
 import { exportName, type ServedExport } from './served-export.js';
 import { shardStatus } from './shard-status.js';
@@ -79,6 +81,7 @@ class OpenedShard implements Shard {
   readonly #scratch: Address;
   readonly #exports = new Map<string, ServedExport>();
   readonly #troubles: TroubleWatch;
+  readonly #forgetting: Forgetting;
   #writtenBytes = 0;
   #lastRequests = 0;
   /** Ticks without a write; ticks without any request. */
@@ -105,6 +108,7 @@ class OpenedShard implements Shard {
       shardTroubles(engine, this.#tmem, () => this.#exports.values()),
       log,
     );
+    this.#forgetting = new Forgetting(this.#tmem, () => this.#isStopped);
     this.recovered = {
       pages: recovered.pages,
       droppedRecords: recovered.droppedRecords,
@@ -133,7 +137,7 @@ class OpenedShard implements Shard {
       engine: this.#engine,
       tmem: this.#tmem,
       exports: this.#exports.values(),
-      counters: (name) => this.#server.counters(name),
+      server: this.#server,
       warnings: this.#troubles.warnings(systemClock.nowUs()),
     });
   }
@@ -153,14 +157,72 @@ class OpenedShard implements Shard {
     this.#exports.set(name, { spec, pool });
   }
 
-  async removeExport(guest: string, name: string): Promise<void> {
+  async removeExport(guest: string, name: string, force: boolean): Promise<void> {
     const removed = exportName({ guest, name });
-    this.#exports.delete(removed);
-    await this.#server.removeExport(removed);
+    await this.#removeExports([removed], force, 'would lose its disk');
   }
 
   setCap({ guest, capBytes }: GuestLimits): void {
     this.#tmem.client(guest).capBytes = capBytes ?? Infinity;
+  }
+
+  freeze(guest: string | null, frozen: boolean): void {
+    const clients = guest === null ? this.#tmem.clients.values() : [this.#tmem.client(guest)];
+    for (const client of clients) client.frozen = frozen;
+  }
+
+  async removeGuest(guest: string, force: boolean): Promise<Forgotten> {
+    const disks = [...this.#exports.values()].filter(({ spec }) => spec.guest === guest);
+    await this.#removeExports(
+      disks.map(({ spec }) => exportName(spec)),
+      force,
+      'would lose its disks and all that is on them',
+    );
+    const client = this.#tmem.clients.get(guest);
+    return client === undefined ? { pools: 0, pages: 0 } : this.#forgetting.removeClient(client);
+  }
+
+  async flushPool(guest: string, name: string, force: boolean): Promise<Forgotten> {
+    const pool = this.#requirePool(guest, name);
+    const disk = this.#exportOf(pool);
+    if (disk !== undefined && !force) this.#requireIdle([disk], 'would read zeros where its pages were');
+    return this.#forgetting.flushPool(pool);
+  }
+
+  async destroyPool(guest: string, name: string): Promise<Forgotten> {
+    const pool = this.#requirePool(guest, name);
+    const disk = this.#exportOf(pool);
+    if (disk !== undefined)
+      throw new TmemError('E_IN_USE', `pool ${guest}/${name} is that of export ${disk}: remove the export first`);
+    return this.#forgetting.destroyPool(pool.client, pool);
+  }
+
+  /** At once all of them: none is left to connect to while another one says goodbye to its clients. */
+  async #removeExports(names: readonly string[], force: boolean, what: string): Promise<void> {
+    if (!force) this.#requireIdle(names, what);
+    for (const name of names) this.#exports.delete(name);
+    await Promise.all(names.map((name) => this.#server.removeExport(name)));
+    if (this.#isStopped) throw new TmemError('E_INTERNAL', 'the daemon is stopping');
+  }
+
+  #requireIdle(names: readonly string[], what: string): void {
+    const used = names.filter((name) => (this.#server.counters(name)?.connections ?? 0) > 0);
+    if (used.length > 0)
+      throw new TmemError(
+        'E_IN_USE',
+        `a client is connected to ${used.join(', ')} and ${what}: disconnect it first, or use --force`,
+      );
+  }
+
+  #requirePool(guest: string, name: string): TmemPool {
+    const client = this.#tmem.clients.get(guest);
+    const pool = client && this.#tmem.poolNamed(client, name);
+    if (pool !== undefined) return pool;
+    throw new TmemError('E_NOT_FOUND', `no pool ${guest}/${name}`);
+  }
+
+  #exportOf(pool: TmemPool): string | undefined {
+    return [...this.#exports].find(([, served]) => served.pool === pool)?.[0];
   }
 
   /**
@@ -235,6 +297,8 @@ class OpenedShard implements Shard {
     const client = this.#tmem.client(guest);
     const found = this.#tmem.poolNamed(client, name);
     if (found !== undefined) return found;
+    if (client.frozen)
+      throw new TmemError('E_DENIED', `guest ${guest} is frozen and gets no new pool ${name}: thaw it first`);
     const pool = client.pools[this.#tmem.createPool(client, name, PERSISTENT_PRIVATE)];
     if (pool !== undefined) return pool;
     throw new TmemError(

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { TmemError } from '../../src/base/errors.js';
-import type { ExportSpec, GuestLimits, ShardOptions, ShardStatus } from '../../src/base/shard-port.js';
+import type { ExportSpec, Forgotten, GuestLimits, ShardOptions, ShardStatus } from '../../src/base/shard-port.js';
 import type { OpenShard, Shard, ShardLog } from '../../src/shard/serve-shard.js';
 
 export const openFakeShard: OpenShard = async (options, log) => {
@@ -43,8 +43,8 @@ class FakeShard implements Shard {
       arena: { capacityBytes: this.#options.capacityBytes, occupiedBytes: 8192, liveBytes: 4096, metadataBytes: 40 },
       recovered: this.recovered,
       guests: [
-        { name: 'guest0', persistentPages: 3, ephemeralPages: 0, storedBytes: 4096 },
-        { name: 'gone', persistentPages: 1, ephemeralPages: 0, storedBytes: 100 },
+        { name: 'guest0', persistentPages: 3, ephemeralPages: 0, storedBytes: 4096, frozen: false },
+        { name: 'gone', persistentPages: 1, ephemeralPages: 0, storedBytes: 100, frozen: false },
       ],
       exports: exports!.map(([guest, name]) => ({
         guest: guest!,
@@ -58,6 +58,7 @@ class FakeShard implements Shard {
         trims: 7,
         flushes: 8,
         errors: 0,
+        requestTimes: [],
       })),
       pools: pools!.map(([guest, name], id) => ({
         id,
@@ -76,6 +77,7 @@ class FakeShard implements Shard {
         evicted: 0,
         verifyFailures: 0,
       })),
+      verifyFailures: 0,
       warnings: [],
     };
   }
@@ -104,6 +106,20 @@ class FakeShard implements Shard {
   setCap({ guest, capBytes }: GuestLimits): void {
     this.#caps.set(guest, capBytes);
     this.#log('info', `cap of ${guest} is now ${capBytes}`);
+  }
+
+  freeze(): void {}
+
+  removeGuest(): Promise<Forgotten> {
+    return Promise.resolve({ pools: 1, pages: 3 });
+  }
+
+  flushPool(): Promise<Forgotten> {
+    return Promise.resolve({ pools: 0, pages: 3 });
+  }
+
+  destroyPool(): Promise<Forgotten> {
+    return Promise.resolve({ pools: 1, pages: 3 });
   }
 
   maintain(): void {}

@@ -27,7 +27,13 @@ export interface NbdFixture {
 }
 
 export async function nbdFixture(
-  options: { transport?: TransportKind; sizeBytes?: number; readOnly?: boolean; clock?: Clock; durability?: Durability } = {},
+  options: {
+    transport?: TransportKind;
+    sizeBytes?: number;
+    readOnly?: boolean;
+    clock?: Clock;
+    durability?: Durability;
+  } = {},
 ): Promise<NbdFixture> {
   const { transport = 'onread', sizeBytes = 64 * MIB, readOnly = false, clock } = options;
   const folder = mkdtempSync(path.join(tmpdir(), 'tmem-nbd-'));
