@@ -50,6 +50,47 @@ test('exports come and go', () => {
   assert.deepEqual(plan.caps, [{ guest: 'b', capBytes: 1 }]);
 });
 
+test('what a command has set, the file sets back', () => {
+  const now = config({ guests: [guest('a', { capBytes: 4096, weight: 7, reservationBytes: 1 })] });
+  const plan = planReload(now, config());
+  assert.deepEqual(plan.config, config());
+  assert.deepEqual(plan.caps, [{ guest: 'a', capBytes: null }]);
+});
+
+test('an export that a command has taken out is served again where the file names it', () => {
+  const plan = planReload(config({ guests: [guest('a', { exports: [] })] }), config());
+  assert.deepEqual(plan.added, guest('a').exports);
+});
+
+test('an export that a command has added stays, with the guest that came with it', () => {
+  const added = (name: string): GuestConfig['exports'][number] => ({ ...diskOf(name, 'late'), atRunTime: true });
+  const [here, new1] = [
+    guest('a', { exports: [...guest('a').exports, added('a')] }),
+    guest('new', { exports: [added('new')], capBytes: 4096, atRunTime: true }),
+  ];
+  const now = config({ guests: [here, new1] });
+  const plan = planReload(now, config());
+  assert.deepEqual([plan.config, plan.added, plan.removed, plan.caps], [now, [], [], []]);
+  const gone = planReload(now, config({ guests: [] }));
+  assert.deepEqual(
+    gone.config.guests.map(({ name, exports, atRunTime }) => [name, exports, atRunTime]),
+    [
+      ['a', [added('a')], true],
+      ['new', [added('new')], true],
+    ],
+  );
+  assert.deepEqual(gone.removed, guest('a').exports);
+});
+
+test('an export that a command has added is the file’s from when the file names it, and keeps its size and its place', () => {
+  const now = config({ guests: [guest('a', { exports: [{ ...diskOf('a', 's'), atRunTime: true }] })] });
+  const next = config({ guests: [guest('a', { exports: [{ ...diskOf('a', 's'), sizeBytes: 8192 }] })] });
+  const plan = planReload(now, next);
+  assert.deepEqual(plan.config, config());
+  assert.deepEqual([plan.added, plan.removed, plan.needRestart], [[], [], ['guest.a.swap.s.size']]);
+  assert.deepEqual(planReload(plan.config, config({ guests: [] })).removed, guest('a').exports);
+});
+
 test('places, sizes and a named capacity wait for a restart, are named, and stay as they were', () => {
   const now = config();
   const next = config({
@@ -78,11 +119,16 @@ function config(changed: Partial<Config> = {}): Config {
     capacityBytes: 2 ** 30,
     capacityIsDefault: true,
     http: { host: '127.0.0.1', port: 7070 },
+    tokenDigest: null,
     logLevel: 'info',
     guests: [guest('a')],
     warnings: [],
     ...changed,
   };
+}
+
+function diskOf(guestName: string, name: string): GuestConfig['exports'][number] {
+  return { guest: guestName, name, sizeBytes: 4096, socket: `/run/${guestName}-${name}.nbd` };
 }
 
 function guest(name: string, changed: Partial<GuestConfig> = {}): GuestConfig {
@@ -91,8 +137,9 @@ function guest(name: string, changed: Partial<GuestConfig> = {}): GuestConfig {
     kind: 'vm',
     weight: 100,
     capBytes: null,
+    reservationBytes: null,
     ownerUid: null,
-    exports: [{ guest: name, name: 's', sizeBytes: 4096, socket: `/run/${name}-s.nbd` }],
+    exports: [diskOf(name, 's')],
     ...changed,
   };
 }

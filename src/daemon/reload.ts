@@ -1,7 +1,10 @@
 /**
- * What a reread config changes in a running daemon. Live: caps, owners, weights, exports that come or go, the level
- * of the log. An export that goes keeps its pages: a config line taken out is not a guest's death. Everything else
+ * What a reread config changes in a running daemon. Live: caps, owners, weights, exports that come or go, the token, the
+ * level of the log. An export that goes keeps its pages: a config line taken out is not a guest's death. Everything else
  * needs a restart, and is named.
+ *
+ * The file goes before what commands have set and taken away since. What they have added it cannot know of: such an
+ * export stays, since a reread for another reason must not take the disk from under a guest.
  */
 import path from 'node:path';
 import type { GuestLimits } from '../base/shard-port.js';
@@ -19,7 +22,7 @@ export interface Reload {
 
 export function planReload(now: Config, next: Config): Reload {
   const needRestart = RESTART_KEYS.filter(({ differs }) => differs(now, next)).map(({ key }) => key);
-  const guests = next.guests.map((guest) => keepSizes(guest, now, needRestart));
+  const guests = withAdded(next.guests, now.guests).map((guest) => keepSizes(guest, now, needRestart));
   const config: Config = {
     ...next,
     runDir: now.runDir,
@@ -53,15 +56,28 @@ const RESTART_KEYS: readonly { key: string; differs: (now: Config, next: Config)
   { key: 'http', differs: (now, next) => JSON.stringify(now.http) !== JSON.stringify(next.http) },
 ];
 
+/** The guests of the file, with the exports that commands added, and the guests that came with those. */
+function withAdded(named: readonly GuestConfig[], now: readonly GuestConfig[]): GuestConfig[] {
+  const addedTo = (name: string): ExportConfig[] =>
+    (now.find((guest) => guest.name === name)?.exports ?? []).filter(({ atRunTime }) => atRunTime === true);
+  const missing = ({ name, exports }: GuestConfig): ExportConfig[] =>
+    addedTo(name).filter((added) => exports.every((spec) => spec.name !== added.name));
+  const unnamed = now.filter(({ name }) => named.every((guest) => guest.name !== name) && addedTo(name).length > 0);
+  return [
+    ...named.map((guest) => ({ ...guest, exports: [...guest.exports, ...missing(guest)] })),
+    ...unnamed.map((guest) => ({ ...guest, exports: addedTo(guest.name), atRunTime: true as const })),
+  ];
+}
+
 /** A disk does not change its size under a guest that uses it. Notes which ones were asked to. */
 function keepSizes(guest: GuestConfig, now: Config, needRestart: string[]): GuestConfig {
   const exports = guest.exports.map((spec) => {
     const running = guestOf(now, guest.name)?.exports.find(({ name }) => name === spec.name);
     // A new export gets its socket where the others are, whatever the run_dir after the next restart.
     if (running === undefined) return { ...spec, socket: path.join(now.runDir, path.basename(spec.socket)) };
-    if (running.sizeBytes === spec.sizeBytes) return running;
-    needRestart.push(`guest.${guest.name}.swap.${spec.name}.size`);
-    return running;
+    if (running.sizeBytes !== spec.sizeBytes) needRestart.push(`guest.${guest.name}.swap.${spec.name}.size`);
+    // The file may name by now what a command added.
+    return { ...spec, sizeBytes: running.sizeBytes, socket: running.socket };
   });
   return { ...guest, exports };
 }

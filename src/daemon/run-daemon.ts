@@ -7,28 +7,31 @@
  * The arena is locked before anything of a running daemon could be disturbed: a second one on the same arena is
  * refused before it looks at sockets or `ready.json`.
  */
-import { chmodSync, rmSync } from 'node:fs';
-import { type ErrorCode, TmemError } from '../base/errors.js';
+import { chmodSync } from 'node:fs';
+import { TmemError } from '../base/errors.js';
 import type { Recovered } from '../base/shard-port.js';
 import { formatSize } from '../base/size.js';
 import { VERSION } from '../base/version.js';
 import { controlSocket } from '../client/control/run-dir.js';
-import { type HostFacts, type HostView, hostView } from '../host/host-view.js';
-import { type ControlServer, startControlServer } from '../serve/control/control-server.js';
+import { type HostFacts, hostView } from '../host/host-view.js';
+import { type ControlServer, type ControlPlace, startControlServer } from '../serve/control/control-server.js';
+import type { Host } from '../serve/control/changes.js';
+import { Administration } from './administration.js';
 import { lockArena } from './arena-lock.js';
-import type { Config, ExportConfig, ServeFlags } from './config/config.js';
+import type { Config, ServeFlags } from './config/config.js';
 import { formatHttpAddress } from './config/http-address.js';
 import { resolveConfig } from './config/resolve-config.js';
 import { type Surroundings, thisMachine } from './config/surroundings.js';
 import { makeArenaDir, makeRunDir } from './directories.js';
 import { keepHeapLean } from './lean-heap.js';
 import { type Log, openLog } from './log.js';
+import { OneByOne } from './one-by-one.js';
 import { readyDocument, removeReadyFile, tellSystemd, writeReadyFile } from './ready.js';
-import { planReload, type Reload, withoutExports } from './reload.js';
+import { described, Roster } from './roster.js';
 import { ShardClient } from './shard-client.js';
 import { listenForSignals } from './stop-signals.js';
 import { Undo } from './undo.js';
-import { freeSocketPath, handOverSocket } from './unix-socket.js';
+import { freeSocketPath } from './unix-socket.js';
 import { watchShard } from './watchdog.js';
 
 /** A clean stop promises 10 s; what is not done by now is left to recovery. */
@@ -58,7 +61,7 @@ export async function runDaemon(flags: ServeFlags, parts: Partial<DaemonParts> =
 }
 
 class Daemon {
-  #config: Config;
+  readonly #roster: Roster;
   readonly #reread: () => Config;
   readonly #log: Log;
   readonly #shard: ShardClient;
@@ -66,14 +69,14 @@ class Daemon {
   /** Rejects when the daemon cannot go on. */
   readonly #failed: Promise<never>;
   readonly #fail: (error: Error) => void;
-  /** Rereads happen one after the other. */
-  #reloading: Promise<void> = Promise.resolve();
-  #view: HostView | undefined;
+  /** Rereads and commands. */
+  readonly #changes = new OneByOne();
+  #host: Host | undefined;
+  #isStopping = false;
   #http: ControlServer | undefined;
   #recovered: Recovered | undefined;
 
   constructor(config: Config, reread: () => Config, shardEntry: URL) {
-    this.#config = config;
     this.#reread = reread;
     this.#log = openLog(config.logLevel);
     let fail: (error: Error) => void = () => {};
@@ -85,6 +88,12 @@ class Daemon {
       log: (level, text) => this.#log[level](text),
       lost: (error) => this.#fail(new TmemError('E_INTERNAL', `the shard ended: ${error.message}`, { cause: error })),
     });
+    this.#roster = new Roster(config, this.#shard, this.#log);
+  }
+
+  /** What is in force now. */
+  get #config(): Config {
+    return this.#roster.config;
   }
 
   async run(): Promise<void> {
@@ -127,20 +136,29 @@ class Daemon {
     this.#undo.add(() => lock.release());
 
     await this.#listenForControl();
-    const exports = guests.flatMap((guest) => guest.exports);
+    const { exports } = this.#roster;
     for (const { socket } of exports) await freeSocketPath(socket);
     // A shard that stops removes its sockets; one that is ended cannot.
-    this.#undo.add(() => this.#removeSockets());
+    this.#undo.add(() => this.#roster.removeSockets());
     this.#recovered = await this.#shard.open({
       arena: arena.path,
       fs: arena.fs,
       capacityBytes: this.#config.capacityBytes,
       limits: guests.map(({ name, capBytes }) => ({ guest: name, capBytes })),
-      exports: exports.map(specOf),
+      exports: exports.map(({ guest, name, sizeBytes, socket }) => ({ guest, name, sizeBytes, socket })),
     });
     this.#undo.add(watchShard(this.#shard, () => this.#shardIsSilent()));
-    this.#handOverSockets();
-    this.#view = hostView(this.#shard, () => this.#facts(), processFacts);
+    this.#roster.handOverSockets();
+    this.#host = {
+      view: hostView(this.#shard, () => this.#facts(), processFacts),
+      control: new Administration({
+        roster: this.#roster,
+        store: this.#shard,
+        log: this.#log,
+        oneByOne: this.#changes,
+        onExports: () => this.#writeReadyFile(),
+      }),
+    };
     await this.#announce(this.#recovered);
   }
 
@@ -150,13 +168,18 @@ class Daemon {
     await freeSocketPath(path);
     // No living daemon has this run_dir: what says so is of one that was killed, whatever becomes of this start.
     removeReadyFile(runDir);
-    const control = await startControlServer({ path }, () => this.#view);
-    this.#undo.add(() => control.close());
+    await this.#openDoor({ path });
     chmodSync(path, 0o600);
-    if (http === null) return;
-    const server = await startControlServer(http, () => this.#view);
-    this.#undo.add(() => server.close());
-    this.#http = server;
+    if (http !== null) this.#http = await this.#openDoor(http);
+  }
+
+  async #openDoor(place: ControlPlace): Promise<ControlServer> {
+    const door = await startControlServer(place, {
+      host: () => this.#host,
+      tokenDigest: () => this.#config.tokenDigest,
+    });
+    this.#undo.add(() => door.close());
+    return door;
   }
 
   async #announce(recovered: Recovered): Promise<void> {
@@ -175,7 +198,7 @@ class Daemon {
 
   /** What to type next. To a person as lines, else as lines of the log, which programs can tell from errors. */
   #giveHints(): void {
-    const first = this.#config.guests.flatMap(({ exports }) => exports)[0];
+    const [first] = this.#roster.exports;
     const fromClone = process.env['npm_lifecycle_event'] === 'start';
     const tmem = fromClone ? 'npx tmem' : 'tmem';
     const where = this.#config.runDirIsDefault ? '' : ` --run-dir ${this.#config.runDir}`;
@@ -190,6 +213,7 @@ class Daemon {
 
   /** Within {@link STOP_MS}, or what is left of it is given up. */
   async #stop(): Promise<void> {
+    this.#isStopping = true;
     removeReadyFile(this.#config.runDir);
     const late = setTimeout(() => {
       this.#log.error('the stop took too long: ending as it is');
@@ -236,8 +260,8 @@ class Daemon {
   }
 
   #hangUp(): void {
-    this.#reloading = this.#reloading
-      .then(() => this.#reload())
+    this.#changes
+      .run(() => this.#reload())
       .catch((error: unknown) => {
         const { code, message } = described(error);
         this.#log.error({ code }, `not reloaded: ${message}`);
@@ -246,53 +270,13 @@ class Daemon {
 
   async #reload(): Promise<void> {
     if (this.#recovered === undefined) throw new TmemError('E_NOT_READY', 'still starting');
-    const plan = planReload(this.#config, this.#reread());
-    for (const { guest, name } of plan.removed) await this.#shard.removeExport(guest, name, true);
-    for (const limits of plan.caps) await this.#shard.setCap(limits);
-    const added = await this.#addExports(plan);
-    this.#log.level = plan.config.logLevel;
-    this.#handOverSockets();
+    await this.#roster.reload(this.#reread());
     this.#writeReadyFile();
-    const named = ({ guest, name }: ExportConfig): string => `${guest}/${name}`;
-    this.#log.info({ added: added.map(named), removed: plan.removed.map(named), caps: plan.caps }, 'config read again');
-    for (const { code, text } of plan.config.warnings) this.#log.warn({ code }, text);
-    if (plan.needRestart.length > 0)
-      this.#log.warn({ keys: plan.needRestart }, `a restart is needed for ${plan.needRestart.join(', ')}`);
-  }
-
-  /**
-   * One that cannot be added keeps no other from being served, and is not taken for served: the next reread finds it
-   * new again. @returns what was added
-   */
-  async #addExports(plan: Reload): Promise<ExportConfig[]> {
-    const absent = new Set(plan.added);
-    this.#config = withoutExports(plan.config, absent);
-    for (const spec of plan.added) {
-      try {
-        await freeSocketPath(spec.socket);
-        await this.#shard.addExport(specOf(spec));
-      } catch (error) {
-        const { code, message } = described(error);
-        this.#log.error({ code, export: `${spec.guest}/${spec.name}` }, `not served: ${message}`);
-        continue;
-      }
-      absent.delete(spec);
-      this.#config = withoutExports(plan.config, absent);
-    }
-    return plan.added.filter((spec) => !absent.has(spec));
-  }
-
-  #handOverSockets(): void {
-    for (const { exports, ownerUid } of this.#config.guests)
-      for (const { socket } of exports) handOverSocket(socket, ownerUid);
-  }
-
-  #removeSockets(): void {
-    for (const { exports } of this.#config.guests) for (const { socket } of exports) rmSync(socket, { force: true });
   }
 
   #writeReadyFile(): void {
-    if (this.#recovered === undefined) return;
+    // A change that ends during the stop must not bring the file back.
+    if (this.#recovered === undefined || this.#isStopping) return;
     writeReadyFile(this.#config.runDir, readyDocument(this.#config, this.#httpUrl(), this.#recovered));
   }
 
@@ -305,15 +289,6 @@ class Daemon {
     const { arena, guests, warnings } = this.#config;
     return { version: VERSION, arena: { path: arena.path, fs: arena.fs }, guests, warnings };
   }
-}
-
-function specOf({ guest, name, sizeBytes, socket }: ExportConfig): ExportConfig {
-  return { guest, name, sizeBytes, socket };
-}
-
-function described(error: unknown): { code: ErrorCode; message: string } {
-  if (error instanceof TmemError) return error;
-  return { code: 'E_INTERNAL', message: error instanceof Error ? error.message : String(error) };
 }
 
 function processFacts(): { pid: number; uptimeS: number; rssBytes: number } {

@@ -59,7 +59,7 @@ test('pages of an export that went from a guest that stayed are a warning', () =
   assert.deepEqual(warnings, [
     {
       code: 'orphaned-pool',
-      text: 'pool vm1/was keeps 2 pages (4 KiB stored) that no export serves: put [guest.vm1.swap.was] back into the config to read or discard them',
+      text: 'pool vm1/was keeps 2 pages (4 KiB stored) that no export serves: put [guest.vm1.swap.was] back into the config to read them, or give them up with "tmem pool destroy vm1 was"',
     },
   ]);
 });
@@ -102,6 +102,7 @@ const facts: HostFacts = {
       kind: 'vm',
       weight: 100,
       capBytes: null,
+      reservationBytes: null,
       exports: [{ guest: 'vm1', name: 's', sizeBytes: 4096, socket: '/run/tmem/vm1-s.nbd' }],
     },
   ],

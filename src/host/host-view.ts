@@ -1,13 +1,23 @@
-/** What the host shows of itself: the one source of every door (HTTP, metrics, dashboard), which only read. */
+/** What the host shows of itself: the one source of all that is only read (HTTP, metrics, dashboard). */
 
 import { formatSize } from '../base/size.js';
 import type { StatusDocument, StatusGuest, StatusLedger, Warning } from '../base/status.js';
-import type { ExportSpec, GuestStatus, PoolStatus, ShardStatus } from '../base/shard-port.js';
+import type { ExportSpec, GuestStatus, PoolStatus, RequestTimes, ShardStatus } from '../base/shard-port.js';
 import type { StorePort } from './store-port.js';
 
 export interface HostView {
   status(): Promise<StatusDocument>;
+  /** The status, and what it has no place for: of one moment. */
+  measurements(): Promise<Measurements>;
   decisions(): DecisionsDocument;
+}
+
+export interface Measurements {
+  readonly status: StatusDocument;
+  /** By export, `GUEST/NAME`. */
+  readonly requestTimes: readonly { readonly export: string; readonly times: readonly RequestTimes[] }[];
+  /** Of all pools, those that are gone as well. */
+  readonly verifyFailures: number;
 }
 
 /** What the policy decided and why; empty until there is a policy. */
@@ -29,6 +39,7 @@ export interface GuestFacts {
   readonly kind: 'vm' | 'process';
   readonly weight: number;
   readonly capBytes: number | null;
+  readonly reservationBytes: number | null;
   readonly exports: readonly ExportSpec[];
 }
 
@@ -41,7 +52,22 @@ export interface ProcessFacts {
 
 export function hostView(store: StorePort, facts: () => HostFacts, process: () => ProcessFacts): HostView {
   return {
-    status: async () => statusOf(facts(), await store.status(), process()),
+    status: async () => {
+      // First the store's: the facts must not be older than it, or a change between the two is half seen.
+      const stored = await store.status();
+      return statusOf(facts(), stored, process());
+    },
+    measurements: async () => {
+      const stored = await store.status();
+      return {
+        status: statusOf(facts(), stored, process()),
+        requestTimes: stored.exports.map(({ guest, name, requestTimes }) => ({
+          export: `${guest}/${name}`,
+          times: requestTimes,
+        })),
+        verifyFailures: stored.verifyFailures,
+      };
+    },
     decisions: () => ({ v: 1, decisions: [] }),
   };
 }
@@ -108,6 +134,7 @@ function guestsOf({ guests }: HostFacts, store: ShardStatus): StatusGuest[] {
       kind: guest.kind,
       state: 'no-driver' as const,
       weight: guest.weight,
+      reservation_bytes: guest.reservationBytes,
       cap_bytes: guest.capBytes,
     })),
     ...orphans.map((guest) => guestOf(guest.name, guest)),
@@ -141,7 +168,7 @@ function orphanedPools({ guests }: HostFacts, { pools }: ShardStatus): Warning[]
     })
     .map(({ guest, name, pages, storedBytes }) => ({
       code: 'orphaned-pool',
-      text: `pool ${guest}/${name} keeps ${pages} pages (${formatSize(storedBytes)} stored) that no export serves: put [guest.${tomlKey(guest)}.swap.${name}] back into the config to read or discard them`,
+      text: `pool ${guest}/${name} keeps ${pages} pages (${formatSize(storedBytes)} stored) that no export serves: put [guest.${tomlKey(guest)}.swap.${name}] back into the config to read them, or give them up with "tmem pool destroy ${guest} ${name}"`,
     }));
 }
 

@@ -14,6 +14,8 @@ export interface Config {
   readonly capacityIsDefault: boolean;
   /** Null is no HTTP over TCP. */
   readonly http: HttpAddress | null;
+  /** What a token over TCP must hash to; null allows no changes there. */
+  readonly tokenDigest: Uint8Array | null;
   readonly logLevel: LogLevel;
   readonly guests: readonly GuestConfig[];
   readonly warnings: readonly Warning[];
@@ -31,9 +33,12 @@ export interface GuestConfig {
   readonly kind: 'vm' | 'process';
   readonly weight: number;
   readonly capBytes: number | null;
+  readonly reservationBytes: number | null;
   /** Who may open the sockets; null leaves them to us alone. */
   readonly ownerUid: number | null;
   readonly exports: readonly ExportConfig[];
+  /** The file does not name it: it came with its first export. */
+  readonly atRunTime?: true;
 }
 
 export interface ExportConfig {
@@ -42,6 +47,8 @@ export interface ExportConfig {
   readonly name: string;
   readonly sizeBytes: number;
   readonly socket: string;
+  /** The file does not name it: a command added it. */
+  readonly atRunTime?: true;
 }
 
 /** What the command line says, which goes before what the file says. */

@@ -9,12 +9,12 @@
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { TmemError } from '../../base/errors.js';
+import { exportSizeProblem } from '../../base/export-size.js';
 import { EXPORT_NAME, EXPORT_NAME_RULE, GUEST_NAME, GUEST_NAME_RULE } from '../../base/names.js';
 import { capacityProblem } from '../../base/capacity.js';
 import { nearest } from '../../base/nearest.js';
-import { EXPORT_BYTES_MAX, EXPORTS_PER_GUEST_MAX, type LogLevel } from '../../base/shard-port.js';
-import { formatSize, parseSize } from '../../base/size.js';
-import { PAGE_BYTES } from '../../base/units.js';
+import { EXPORTS_PER_GUEST_MAX, type LogLevel } from '../../base/shard-port.js';
+import { parseSize } from '../../base/size.js';
 import { type HttpAddress, parseHttpAddress } from './http-address.js';
 import { lineOfKey } from './toml-lines.js';
 
@@ -27,6 +27,7 @@ export interface FileConfig {
   readonly runDir?: string | undefined;
   /** `off` is none. */
   readonly http?: HttpAddress | 'off' | undefined;
+  readonly tokenFile?: string | undefined;
   readonly logLevel?: LogLevel | undefined;
   readonly guests: readonly FileGuest[];
 }
@@ -63,6 +64,7 @@ export function parseConfig(text: string, file: string): FileConfig {
     arena: said.arena,
     runDir: said.run_dir,
     http: said.http,
+    tokenFile: said.token_file,
     logLevel: said.log_level,
     guests: Object.entries(said.guest ?? {}).map(([name, guest]) => ({
       name,
@@ -103,11 +105,8 @@ const capacity = checked((value) => {
 const swapSize = checked((value) => {
   const parsed = readSize(value);
   if ('problem' in parsed) return parsed;
-  if (parsed.value < PAGE_BYTES || parsed.value % PAGE_BYTES !== 0)
-    return { problem: `not a whole number of pages: make it a multiple of ${PAGE_BYTES} bytes` };
-  if (parsed.value > EXPORT_BYTES_MAX)
-    return { problem: `over the largest disk, ${formatSize(EXPORT_BYTES_MAX)}: make it smaller` };
-  return parsed;
+  const problem = exportSizeProblem(parsed.value);
+  return problem === undefined ? parsed : { problem };
 });
 
 const absolutePath = checked((value) =>
@@ -188,8 +187,6 @@ const fileSchema = v.strictObject({
 
 /** What the file asks for that nothing here would do. */
 function* notAvailable(said: v.InferOutput<typeof fileSchema>): Generator<{ path: string[]; key: string }> {
-  // Changes over TCP are what the token would allow, and there is none yet.
-  if (said.token_file !== undefined) yield { path: ['token_file'], key: 'token_file' };
   if (said.workers !== undefined && said.workers > 1) yield { path: ['workers'], key: `workers = ${said.workers}` };
   for (const [name, guest] of Object.entries(said.guest ?? {})) {
     for (const key of ['reservation', 'qmp', 'trust'] as const)

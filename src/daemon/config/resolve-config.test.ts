@@ -22,6 +22,7 @@ test('without a config root gets one guest with one swap disk of 1 GiB, in the s
     capacityBytes: 4 * GIB,
     capacityIsDefault: true,
     http: { host: '127.0.0.1', port: 7070 },
+    tokenDigest: null,
     logLevel: 'info',
     guests: [
       {
@@ -29,6 +30,7 @@ test('without a config root gets one guest with one swap disk of 1 GiB, in the s
         kind: 'vm',
         weight: 100,
         capBytes: null,
+        reservationBytes: null,
         ownerUid: null,
         exports: [{ guest: 'guest0', name: 'swap0', sizeBytes: GIB, socket: '/run/tmem/guest0-swap0.nbd' }],
       },

@@ -11,8 +11,10 @@ import type { Warning } from '../../base/status.js';
 import { GIB, MIB } from '../../base/units.js';
 import { controlSocket, defaultRunDir } from '../../client/control/run-dir.js';
 import type { ArenaPlace, Config, GuestConfig, ServeFlags } from './config.js';
+import { exportWarnings } from './export-warnings.js';
 import { type FileConfig, parseConfig, WEIGHT_DEFAULT } from './file-config.js';
 import type { Surroundings } from './surroundings.js';
+import { readToken } from './token-file.js';
 
 /** Longest path that fits `sockaddr_un` with its final NUL. Node cuts a longer one without a word. */
 export const SOCKET_PATH_BYTES_MAX = 107;
@@ -36,7 +38,7 @@ const HTTP_DEFAULT = { host: '127.0.0.1', port: 7070 } as const;
 /** Of what the arena's file system grants, the part that is ours unless told: others use `/dev/shm` too. */
 const FILE_SYSTEM_SHARE = 0.8;
 
-/** @throws TmemError E_CONFIG, E_SOCKET_PATH, E_OWNER, E_ARENA_FULL */
+/** @throws TmemError E_CONFIG, E_SOCKET_PATH, E_OWNER, E_ARENA_FULL, E_DENIED */
 export function resolveConfig(flags: ServeFlags, machine: Surroundings): Config {
   const file = readConfigFile(flags.config, machine.configFile);
   const said = file === null ? WITHOUT_CONFIG : parseConfig(file.text, file.path);
@@ -47,16 +49,11 @@ export function resolveConfig(flags: ServeFlags, machine: Surroundings): Config 
   requireSocketPath(controlSocket(runDir));
   const guests = said.guests.map((guest) => resolveGuest(guest, runDir, machine));
   if (machine.uid !== 0) warnings.push(socketsArePrivate(guests, machine.uid));
-  if (guests.every(({ exports }) => exports.length === 0))
-    warnings.push({
-      code: 'no-exports',
-      text: 'nothing is served: add [guest.NAME.swap.NAME] with a size to the config',
-    });
 
   const arena = chooseArena(flags.arena ?? said.arena, machine, warnings);
   const namedCapacity = flags.capacityBytes ?? said.capacityBytes;
   const capacityBytes = chooseCapacity(namedCapacity, arena, machine, warnings);
-  warnAboutSwap(guests, capacityBytes, warnings);
+  warnings.push(...exportWarnings(guests, capacityBytes));
 
   const http = flags.http ?? said.http ?? HTTP_DEFAULT;
   return {
@@ -67,6 +64,7 @@ export function resolveConfig(flags: ServeFlags, machine: Surroundings): Config 
     capacityBytes,
     capacityIsDefault: namedCapacity === undefined,
     http: http === 'off' ? null : http,
+    tokenDigest: said.tokenFile === undefined ? null : readToken(said.tokenFile, machine.uid),
     logLevel: flags.logLevel ?? said.logLevel ?? 'info',
     guests,
     warnings,
@@ -93,10 +91,15 @@ function resolveGuest(guest: FileConfig['guests'][number], runDir: string, machi
     guest: name,
     name: swap.name,
     sizeBytes: swap.sizeBytes,
-    socket: requireSocketPath(path.join(runDir, `${name}-${swap.name}.nbd`)),
+    socket: exportSocket(runDir, name, swap.name),
   }));
   const ownerUid = owner === null ? null : requireUser(owner, name, machine);
-  return { name, kind, weight, capBytes, ownerUid, exports };
+  return { name, kind, weight, capBytes, reservationBytes: null, ownerUid, exports };
+}
+
+/** @throws TmemError E_SOCKET_PATH */
+export function exportSocket(runDir: string, guest: string, name: string): string {
+  return requireSocketPath(path.join(runDir, `${guest}-${name}.nbd`));
 }
 
 function requireSocketPath(socket: string): string {
@@ -173,14 +176,4 @@ function chooseCapacity(
       `no room for an arena at ${arena.path}: ${formatSize(grantedBytes)} in its file system and ${formatSize(memoryBytes)} of memory are free; free some or name another arena`,
     );
   return Math.floor(bytes / MIB) * MIB;
-}
-
-/** Without spill a full store refuses pages, which stops the guest. */
-function warnAboutSwap(guests: readonly GuestConfig[], capacityBytes: number, warnings: Warning[]): void {
-  const swapBytes = guests.flatMap(({ exports }) => exports).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  if (swapBytes > capacityBytes)
-    warnings.push({
-      code: 'swap-over-capacity',
-      text: `swap disks of ${formatSize(swapBytes)} have no spill and a capacity of ${formatSize(capacityBytes)}: a guest whose pages do not fit is paused`,
-    });
 }

@@ -7,12 +7,13 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { TmemError } from '../../base/errors.js';
 import { getControl } from '../../client/control/control-client.js';
-import { startControlServer } from './control-server.js';
+import { type Doors, startControlServer } from './control-server.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'tmem-http-'));
 after(() => rmSync(folder, { recursive: true }));
-const tcp = await startControlServer({ host: '127.0.0.1', port: 0 }, () => undefined);
-const unix = await startControlServer({ path: path.join(folder, 'control.sock') }, () => undefined);
+const recovering: Doors = { host: () => undefined, tokenDigest: () => null };
+const tcp = await startControlServer({ host: '127.0.0.1', port: 0 }, recovering);
+const unix = await startControlServer({ path: path.join(folder, 'control.sock') }, recovering);
 after(() => Promise.all([tcp.close(), unix.close()]));
 
 test('answers carry their length and are not cached or guessed at', async () => {
@@ -46,18 +47,15 @@ test('headers without end are refused', async () => {
 test('what is no HTTP is refused', async () => assert.match(await raw('NBDMAGIC\r\n\r\n'), /^HTTP\/1.1 400 /));
 
 test('a port in use is E_HTTP_BUSY and says what to set', async () => {
-  await assert.rejects(
-    startControlServer({ host: '127.0.0.1', port: tcp.port! }, () => undefined),
-    (error) => {
-      assert.ok(error instanceof TmemError);
-      assert.equal(error.code, 'E_HTTP_BUSY');
-      assert.match(
-        error.message,
-        /^cannot listen on 127.0.0.1:\d+ \(EADDRINUSE\): set http to a free HOST:PORT, or "off"$/,
-      );
-      return true;
-    },
-  );
+  await assert.rejects(startControlServer({ host: '127.0.0.1', port: tcp.port! }, recovering), (error) => {
+    assert.ok(error instanceof TmemError);
+    assert.equal(error.code, 'E_HTTP_BUSY');
+    assert.match(
+      error.message,
+      /^cannot listen on 127.0.0.1:\d+ \(EADDRINUSE\): set http to a free HOST:PORT, or "off"$/,
+    );
+    return true;
+  });
 });
 
 test('the client of commands hands on what the daemon says', async () => {

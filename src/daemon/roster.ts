@@ -1,0 +1,178 @@
+/**
+ * Which guests there are in the running daemon, what they may have, and which exports they are served: what the config
+ * said at first, and what rereading it and commands have changed since. What is here is what is in force; the shard and
+ * the sockets' owners follow.
+ *
+ * Nothing here may overlap: whoever calls does so one call at a time.
+ */
+import { rmSync } from 'node:fs';
+import { type ErrorCode, TmemError } from '../base/errors.js';
+import { EXPORTS_PER_GUEST_MAX, type Forgotten } from '../base/shard-port.js';
+import type { GuestSettings } from '../host/host-control.js';
+import type { StorePort } from '../host/store-port.js';
+import type { Config, ExportConfig, GuestConfig } from './config/config.js';
+import { withExportWarnings } from './config/export-warnings.js';
+import { WEIGHT_DEFAULT } from './config/file-config.js';
+import { exportSocket } from './config/resolve-config.js';
+import type { Log } from './log.js';
+import { planReload, type Reload, withoutExports } from './reload.js';
+import { freeSocketPath, handOverSocket } from './unix-socket.js';
+
+export class Roster {
+  #config: Config;
+  readonly #store: StorePort;
+  readonly #log: Log;
+
+  constructor(config: Config, store: StorePort, log: Log) {
+    this.#config = config;
+    this.#store = store;
+    this.#log = log;
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  get exports(): readonly ExportConfig[] {
+    return this.#config.guests.flatMap(({ exports }) => exports);
+  }
+
+  guest(name: string): GuestConfig | undefined {
+    return this.#config.guests.find((guest) => guest.name === name);
+  }
+
+  export(guest: string, name: string): ExportConfig | undefined {
+    return this.guest(guest)?.exports.find((spec) => spec.name === name);
+  }
+
+  async reload(next: Config): Promise<void> {
+    const plan = planReload(this.#config, next);
+    for (const { guest, name } of plan.removed) await this.#store.removeExport(guest, name, true);
+    for (const limits of plan.caps) await this.#store.setCap(limits);
+    const added = await this.#addAll(plan);
+    this.#log.level = plan.config.logLevel;
+    this.handOverSockets();
+    const named = ({ guest, name }: ExportConfig): string => `${guest}/${name}`;
+    this.#log.info({ added: added.map(named), removed: plan.removed.map(named), caps: plan.caps }, 'config read again');
+    for (const { code, text } of this.#config.warnings) this.#log.warn({ code }, text);
+    if (plan.needRestart.length > 0)
+      this.#log.warn({ keys: plan.needRestart }, `a restart is needed for ${plan.needRestart.join(', ')}`);
+  }
+
+  /** Of a guest that is there. A weight and a reservation are kept and have no effect yet. */
+  async set(name: string, settings: GuestSettings): Promise<void> {
+    if (settings.capBytes !== undefined) await this.#store.setCap({ guest: name, capBytes: settings.capBytes });
+    this.#setGuests(this.#config.guests.map((guest) => (guest.name === name ? { ...guest, ...settings } : guest)));
+  }
+
+  /** Makes the guest where there is none of that name. @throws TmemError E_SOCKET_PATH, E_SOCKET_BUSY, E_DENIED, E_CONFIG */
+  async addExport(guestName: string, name: string, sizeBytes: number): Promise<void> {
+    const guest = this.guest(guestName) ?? newGuest(guestName);
+    if (guest.exports.length >= EXPORTS_PER_GUEST_MAX)
+      throw new TmemError(
+        'E_CONFIG',
+        `guest ${guestName} has ${EXPORTS_PER_GUEST_MAX} swap disks, the most there can be`,
+      );
+    const socket = exportSocket(this.#config.runDir, guestName, name);
+    const spec: ExportConfig = { guest: guestName, name, sizeBytes, socket, atRunTime: true };
+    await this.#serve(spec);
+    const others = this.#config.guests.filter((each) => each !== guest);
+    const now = { ...guest, exports: [...guest.exports, spec] };
+    this.#setGuests(others.length < this.#config.guests.length ? this.#replaced(guest, now) : [...others, now]);
+    this.handOverSockets();
+  }
+
+  /** @throws TmemError E_IN_USE, and then it is still served */
+  async removeExport(guest: string, name: string, force: boolean): Promise<void> {
+    await this.#orGone(this.#store.removeExport(guest, name, force), () => this.#dropExports(guest, name));
+  }
+
+  /** @throws TmemError E_IN_USE, and then it is still there */
+  async removeGuest(name: string, force: boolean): Promise<Forgotten> {
+    return this.#orGone(this.#store.removeGuest(name, force), () => {
+      this.#setGuests(this.#config.guests.filter((guest) => guest.name !== name));
+    });
+  }
+
+  handOverSockets(): void {
+    for (const { exports, ownerUid } of this.#config.guests)
+      for (const { socket } of exports) handOverSocket(socket, ownerUid);
+  }
+
+  removeSockets(): void {
+    for (const { socket } of this.exports) rmSync(socket, { force: true });
+  }
+
+  /**
+   * One that cannot be added keeps no other from being served, and is not taken for served: the next reread finds it
+   * new again. @returns what was added
+   */
+  async #addAll(plan: Reload): Promise<ExportConfig[]> {
+    const absent = new Set(plan.added);
+    this.#config = withExportWarnings(withoutExports(plan.config, absent));
+    for (const spec of plan.added) {
+      try {
+        await this.#serve(spec);
+      } catch (error) {
+        const { code, message } = described(error);
+        this.#log.error({ code, export: `${spec.guest}/${spec.name}` }, `not served: ${message}`);
+        continue;
+      }
+      absent.delete(spec);
+      this.#config = withExportWarnings(withoutExports(plan.config, absent));
+    }
+    return plan.added.filter((spec) => !absent.has(spec));
+  }
+
+  async #serve({ guest, name, sizeBytes, socket }: ExportConfig): Promise<void> {
+    await freeSocketPath(socket);
+    await this.#store.addExport({ guest, name, sizeBytes, socket });
+  }
+
+  /** What was refused because it is in use stays; whatever else went wrong came after the exports had gone. */
+  async #orGone<T>(removal: Promise<T>, gone: () => void): Promise<T> {
+    try {
+      const removed = await removal;
+      gone();
+      return removed;
+    } catch (error) {
+      if (!(error instanceof TmemError) || error.code !== 'E_IN_USE') gone();
+      throw error;
+    }
+  }
+
+  /** A guest that came with its first export goes with its last. */
+  #dropExports(guest: string, name: string): void {
+    const guests = this.#config.guests.map((each) =>
+      each.name === guest ? { ...each, exports: each.exports.filter((spec) => spec.name !== name) } : each,
+    );
+    this.#setGuests(guests.filter(({ atRunTime, exports }) => atRunTime !== true || exports.length > 0));
+  }
+
+  #replaced(old: GuestConfig, now: GuestConfig): GuestConfig[] {
+    return this.#config.guests.map((each) => (each === old ? now : each));
+  }
+
+  #setGuests(guests: readonly GuestConfig[]): void {
+    this.#config = withExportWarnings({ ...this.#config, guests });
+  }
+}
+
+function newGuest(name: string): GuestConfig {
+  return {
+    name,
+    kind: 'vm',
+    weight: WEIGHT_DEFAULT,
+    capBytes: null,
+    reservationBytes: null,
+    ownerUid: null,
+    exports: [],
+    atRunTime: true,
+  };
+}
+
+/** A code and a line, whatever was thrown. */
+export function described(error: unknown): { code: ErrorCode; message: string } {
+  if (error instanceof TmemError) return error;
+  return { code: 'E_INTERNAL', message: error instanceof Error ? error.message : String(error) };
+}
