@@ -2,7 +2,8 @@
 import { Command } from 'commander';
 import { formatSize } from '../base/size.js';
 import type { StatusDocument } from '../base/status.js';
-import { type Column, formatTable } from './table.js';
+import { exportTable, guestTable, left, poolTable, right, size } from './status-tables.js';
+import { formatTable } from './table.js';
 
 export function statusCommand(): Command {
   return new Command('status')
@@ -31,70 +32,15 @@ export function statusScreen(status: StatusDocument): string {
         ],
       ],
     ),
-    section(
-      [...['GUEST', 'KIND', 'STATE'].map(left), ...['CAP', 'PAGES', 'STORED'].map(right)],
-      guests.map((guest) => [
-        guest.name,
-        guest.kind ?? '',
-        guest.state,
-        guest.cap_bytes === null ? '' : size(guest.cap_bytes),
-        String(guest.persistent_pages + guest.ephemeral_pages),
-        size(guest.stored_bytes),
-      ]),
-    ),
-    section(
-      [
-        left('EXPORT'),
-        left('MODE'),
-        ...['SIZE', 'CLIENTS', 'PAGES', 'SAME', 'STORED', 'READS', 'WRITES', 'TRIMS', 'ERRORS'].map(right),
-      ],
-      exports.map((disk) => [
-        disk.name,
-        disk.mode,
-        size(disk.size_bytes),
-        String(disk.connections),
-        String(disk.stored_pages),
-        String(disk.same_filled_pages),
-        size(disk.stored_bytes),
-        String(disk.reads),
-        String(disk.writes),
-        String(disk.trims),
-        String(disk.errors),
-      ]),
-    ),
-    section(
-      [left('POOL'), left('KIND'), ...['PAGES', 'STORED', 'PUTS', 'GETS', 'HITS', 'FLUSHES', 'BAD'].map(right)],
-      pools.map((pool) => [
-        `${pool.guest}/${pool.name}`,
-        pool.kind,
-        String(pool.pages),
-        size(pool.stored_bytes),
-        String(pool.puts),
-        String(pool.gets),
-        String(pool.gets_hit),
-        String(pool.flushes),
-        String(pool.verify_failures),
-      ]),
-    ),
+    section(guests, guestTable),
+    section(exports, exportTable),
+    section(pools, poolTable),
     warnings.length === 0 ? '' : `\n${warnings.map(({ text }) => `warning: ${text}\n`).join('')}`,
   ].join('');
 }
 
-function section(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  return rows.length === 0 ? '' : `\n${formatTable(columns, rows)}`;
-}
-
-function left(head: string): Column {
-  return { head };
-}
-
-function right(head: string): Column {
-  return { head, right: true };
-}
-
-/** One word, so that the columns stay columns for `awk`. */
-function size(bytes: number): string {
-  return formatSize(bytes).replace(' ', '');
+function section<Row>(rows: readonly Row[], table: (rows: readonly Row[]) => string): string {
+  return rows.length === 0 ? '' : `\n${table(rows)}`;
 }
 
 function formatSeconds(seconds: number): string {

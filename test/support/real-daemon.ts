@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { NbdClient } from './nbd-client.js';
 import { type Ended, type Places, tmem, type TmemOptions, TmemProcess } from './tmem-process.js';
 
-const main: string = fileURLToPath(new URL('../../src/cli/tmem.js', import.meta.url));
+/** The command as it is built. */
+export const main: string = fileURLToPath(new URL('../../src/cli/tmem.js', import.meta.url));
 
 export interface RealDaemonOptions extends TmemOptions {
   /** As on the command line. */
@@ -34,6 +35,19 @@ export function connectReal(places: Places, name: string): Promise<NbdClient> {
 /** `tmem check` on the arena of a daemon that is gone. */
 export function checkReal(places: Places, ...more: string[]): Promise<Ended> {
   return tmem(['check', '--arena', places.arena, ...more], { main });
+}
+
+/** A command that asks the daemon of these places. */
+export function askReal(places: Places, ...args: string[]): Promise<Ended> {
+  return tmem([...args, '--run-dir', places.runDir], { main });
+}
+
+/** The same with --json, which must succeed. */
+export async function askRealJson<Document>(places: Places, ...args: string[]): Promise<Document> {
+  const { code, stdout, stderr } = await askReal(places, ...args, '--json');
+  if (code !== 0) throw new Error(stderr);
+  const document: Document = JSON.parse(stdout);
+  return document;
 }
 
 /** What the arena takes from its file system. */

@@ -1,10 +1,13 @@
-/** Questions to a running daemon: HTTP over its control socket. */
+/** Questions and orders to a running daemon: HTTP over its control socket. */
 import { request } from 'node:http';
 import { type ErrorCode, ERROR_CODES, systemCode, TmemError } from '../../base/errors.js';
 import { controlSocket } from './run-dir.js';
 
 /** The daemon answers within milliseconds; when its shard hangs it ends itself after 5 s. */
 const ANSWER_MS = 6000;
+
+/** An order waits for those before it; to take a guest away is to say goodbye to its clients and to flush its pages. */
+const CHANGE_MS = 120_000;
 
 /** A status of a thousand exports is below 1 MiB. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
@@ -14,17 +17,49 @@ const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
  * @throws TmemError E_NO_DAEMON, E_DENIED, E_NOT_READY, or what the daemon says
  */
 export async function getControl(runDir: string, path: string): Promise<string> {
+  return ask(runDir, { method: 'GET', path, ms: ANSWER_MS });
+}
+
+/**
+ * Has something changed. @returns the JSON document that says what came of it, as text, as the daemon wrote it
+ * @throws TmemError as {@link getControl}
+ */
+export async function changeControl(
+  runDir: string,
+  method: 'POST' | 'DELETE',
+  path: string,
+  body?: object,
+): Promise<string> {
+  return ask(runDir, { method, path, body: body === undefined ? '' : JSON.stringify(body), ms: CHANGE_MS });
+}
+
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: string;
+  /** How long to wait for the answer. */
+  readonly ms: number;
+}
+
+async function ask(runDir: string, asked: Asked): Promise<string> {
   const socketPath = controlSocket(runDir);
-  const { status, body } = await exchange(socketPath, path).catch((error: unknown) => {
+  const { status, body } = await exchange(socketPath, asked).catch((error: unknown) => {
     throw error instanceof TmemError ? error : connectError(socketPath, error);
   });
   if (status === 200) return body;
   throw answeredError(socketPath, status, body);
 }
 
-function exchange(socketPath: string, path: string): Promise<{ status: number; body: string }> {
+function exchange(
+  socketPath: string,
+  { method, path, body = '', ms }: Asked,
+): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path, agent: false, headers: { host: 'localhost' } }, (response) => {
+    const headers = {
+      host: 'localhost',
+      ...(body !== '' && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+    };
+    const asked = request({ socketPath, method, path, agent: false, headers }, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
@@ -37,16 +72,13 @@ function exchange(socketPath: string, path: string): Promise<{ status: number; b
         resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
       );
     });
-    asked.setTimeout(ANSWER_MS, () =>
+    asked.setTimeout(ms, () =>
       asked.destroy(
-        new TmemError(
-          'E_NO_DAEMON',
-          `the daemon at ${socketPath} did not answer for ${ANSWER_MS / 1000} s: see its log`,
-        ),
+        new TmemError('E_NO_DAEMON', `the daemon at ${socketPath} did not answer for ${ms / 1000} s: see its log`),
       ),
     );
     asked.once('error', reject);
-    asked.end();
+    asked.end(body);
   });
 }
 

@@ -1,0 +1,87 @@
+/** `tmem guest`: who is served, what each may have, freeze, thaw, and a guest's only death. */
+import { Command } from 'commander';
+import type { GuestDocument, GuestRemovedDocument, GuestsDocument } from '../base/changes.js';
+import { TmemError } from '../base/errors.js';
+import { notFound } from '../base/not-found.js';
+import {
+  apiPath,
+  askStatus,
+  COMES_BACK,
+  type DaemonOptions,
+  order,
+  printDocument,
+  withDaemonOptions,
+} from './ask-daemon.js';
+import { guestSettings, WITHOUT_EFFECT } from './guest-settings.js';
+import { exportTable, guestTable, poolTable } from './status-tables.js';
+
+export function guestCommand(): Command {
+  const command = new Command('guest').description('show guests, limit them, freeze them, remove them');
+  withDaemonOptions(command.command('list').description('list all guests')).action(async (options: DaemonOptions) => {
+    const { guests } = await askStatus(options);
+    if (options.json === true) printDocument({ v: 1, guests } satisfies GuestsDocument);
+    else process.stdout.write(guestTable(guests));
+  });
+
+  withDaemonOptions(
+    command.command('show').description('show one guest, its exports and its pools').argument('<guest>'),
+  ).action(show);
+
+  withDaemonOptions(
+    command
+      .command('set')
+      .description('limit a guest until the config is read again; nothing is written to it')
+      .argument('<guest>')
+      .argument('<setting...>', 'cap=SIZE|none, weight=N, reservation=SIZE|none'),
+  ).action((guest: string, settings: string[], options: DaemonOptions) =>
+    order<GuestsDocument>(options, ['POST', apiPath('guests', guest), guestSettings(settings)], ({ guests }) =>
+      [guestTable(guests), settings.some((each) => !each.startsWith('cap=')) ? WITHOUT_EFFECT : ''].join(''),
+    ),
+  );
+
+  for (const verb of ['freeze', 'thaw'] as const)
+    withDaemonOptions(
+      command
+        .command(verb)
+        .description(verb === 'freeze' ? 'let a guest store no new page until it is thawed' : 'end a freeze')
+        .argument('[guest]')
+        .option('--all', 'all guests that there are now'),
+    ).action((guest: string | undefined, options: DaemonOptions & { all?: true }) => {
+      if ((guest === undefined) !== (options.all === true))
+        throw new TmemError('E_USAGE', `name one guest, or use --all: see "tmem guest ${verb} --help"`);
+      const path = guest === undefined ? apiPath(verb) : apiPath('guests', guest, verb);
+      return order<GuestsDocument>(options, ['POST', path], ({ guests }) => guestTable(guests));
+    });
+
+  withDaemonOptions(
+    command
+      .command('remove')
+      .description('the death of a guest: its exports, its pools and all its pages go')
+      .argument('<guest>')
+      .option('--force', 'also where a client is connected'),
+  ).action((guest: string, options: DaemonOptions & { force?: true }) =>
+    order<GuestRemovedDocument>(
+      options,
+      ['DELETE', `${apiPath('guests', guest)}${options.force === true ? '?force=true' : ''}`],
+      (removed) =>
+        `Removed guest ${removed.guest}: ${removed.exports.length} exports, ${removed.pools} pools, ${removed.pages} pages.\n` +
+        (removed.in_config ? COMES_BACK : ''),
+    ),
+  );
+  return command;
+}
+
+async function show(name: string, options: DaemonOptions): Promise<void> {
+  const status = await askStatus(options);
+  const guest = status.guests.find((each) => each.name === name);
+  if (guest === undefined)
+    throw notFound(
+      'guest',
+      name,
+      status.guests.map((each) => each.name),
+    );
+  const exports = status.exports.filter((each) => each.name.startsWith(`${name}/`));
+  const pools = status.pools.filter((each) => each.guest === name);
+  if (options.json === true) printDocument({ v: 1, guest, exports, pools } satisfies GuestDocument);
+  else process.stdout.write([guestTable([guest]), exportTable(exports), poolTable(pools)].join('\n'));
+}

@@ -1,0 +1,73 @@
+/** Guests, exports and pools as tables: of the whole status, and of the verbs that list them. */
+import { formatSize } from '../base/size.js';
+import type { StatusExport, StatusGuest, StatusPool } from '../base/status.js';
+import { type Column, formatTable } from './table.js';
+
+export function guestTable(guests: readonly StatusGuest[]): string {
+  return formatTable(
+    [...['GUEST', 'KIND', 'STATE', 'FROZEN'].map(left), ...['CAP', 'WEIGHT', 'RESERVED', 'PAGES', 'STORED'].map(right)],
+    guests.map((guest) => [
+      guest.name,
+      guest.kind ?? '',
+      guest.state,
+      guest.frozen ? 'yes' : 'no',
+      guest.cap_bytes === null ? '' : size(guest.cap_bytes),
+      guest.weight === null ? '' : String(guest.weight),
+      guest.reservation_bytes === null ? '' : size(guest.reservation_bytes),
+      String(guest.persistent_pages + guest.ephemeral_pages),
+      size(guest.stored_bytes),
+    ]),
+  );
+}
+
+export function exportTable(exports: readonly StatusExport[]): string {
+  return formatTable(
+    [
+      ...['EXPORT', 'MODE'].map(left),
+      ...['SIZE', 'CLIENTS', 'PAGES', 'SAME', 'STORED', 'READS', 'WRITES', 'TRIMS', 'ERRORS'].map(right),
+    ],
+    exports.map((disk) => [
+      disk.name,
+      disk.mode,
+      size(disk.size_bytes),
+      String(disk.connections),
+      String(disk.stored_pages),
+      String(disk.same_filled_pages),
+      size(disk.stored_bytes),
+      String(disk.reads),
+      String(disk.writes),
+      String(disk.trims),
+      String(disk.errors),
+    ]),
+  );
+}
+
+export function poolTable(pools: readonly StatusPool[]): string {
+  return formatTable(
+    [...['POOL', 'KIND'].map(left), ...['PAGES', 'STORED', 'PUTS', 'GETS', 'HITS', 'FLUSHES', 'BAD'].map(right)],
+    pools.map((pool) => [
+      `${pool.guest}/${pool.name}`,
+      pool.kind,
+      String(pool.pages),
+      size(pool.stored_bytes),
+      String(pool.puts),
+      String(pool.gets),
+      String(pool.gets_hit),
+      String(pool.flushes),
+      String(pool.verify_failures),
+    ]),
+  );
+}
+
+export function left(head: string): Column {
+  return { head };
+}
+
+export function right(head: string): Column {
+  return { head, right: true };
+}
+
+/** One word, so that the columns stay columns for `awk`. */
+export function size(bytes: number): string {
+  return formatSize(bytes).replace(' ', '');
+}
