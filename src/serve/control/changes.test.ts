@@ -42,6 +42,7 @@ for (const [method, url, body, expected] of [
   ['DELETE', '/api/v1/exports/vm1/a?force=false', undefined, ['removeExport', 'vm1', 'a', false]],
   ['POST', '/api/v1/pools/vm1/a%20b/flush?force=true', undefined, ['flushPool', 'vm1', 'a b', true]],
   ['DELETE', '/api/v1/pools/vm1/a', undefined, ['destroyPool', 'vm1', 'a']],
+  ['POST', '/api/v1/exports/../%2e%2E', { size_bytes: 1 }, ['addExport', '..', '..', 1]],
 ] as const) {
   test(`${method} ${url} is ${expected[0]}`, async () => {
     told.length = 0;

@@ -27,7 +27,9 @@ export interface ControlAnswer {
 export async function answerControl(request: ControlRequest, host: Host | undefined): Promise<ControlAnswer> {
   const { method, url } = request;
   if (!URL.canParse(url, 'http://host')) return failure(400, 'E_USAGE', 'the request names no path', 'use GET /');
-  const { pathname, searchParams } = new URL(url, 'http://host');
+  const { pathname: resolved, searchParams } = new URL(url, 'http://host');
+  // As it was sent where it can be: names are not to be taken for steps up.
+  const pathname = url.startsWith('/') ? url.split('?', 1)[0]! : resolved;
   const changes = changesAt(pathname);
   const read = changes.length === 0 ? READ_ROUTES[pathname] : undefined;
   if (read === undefined && changes.length === 0)
