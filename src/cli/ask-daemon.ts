@@ -21,18 +21,16 @@ export async function askStatus({ runDir }: DaemonOptions): Promise<StatusDocume
   return (await getStatus(await findRunDir(runDir))).status;
 }
 
-/** An order; with --json its answer is printed as it came, else as the lines that `say` makes of it. */
-export async function order<Document>(
+/** An order; with --json its answer is printed as it came, else as the lines that `say` makes of that document. */
+export async function order(
   { runDir, json }: DaemonOptions,
   [method, path, body]: readonly [method: 'POST' | 'DELETE', path: string, body?: object],
-  say: (document: Document) => string,
+  say: (answer: string) => string,
 ): Promise<void> {
   const { findRunDir } = await import('../client/control/find-run-dir.js');
   const { changeControl } = await import('../client/control/control-client.js');
   const text = await changeControl(await findRunDir(runDir), method, path, body);
-  // Daemon and command are of one package; fields are only ever added.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  process.stdout.write(json === true ? text : say(JSON.parse(text) as Document));
+  process.stdout.write(json === true ? text : say(text));
 }
 
 export function printDocument(document: object): void {
@@ -49,6 +47,11 @@ export function splitName(full: string, what: string): readonly [guest: string, 
 
 export function apiPath(...parts: readonly string[]): string {
   return `/api/v1/${parts.map(encodeURIComponent).join('/')}`;
+}
+
+/** A path whose change is refused while a client is connected, unless it is forced. */
+export function forcible(path: string, force: true | undefined): string {
+  return force === true ? `${path}?force=true` : path;
 }
 
 /** For the answers that say that the config will bring back what went. */

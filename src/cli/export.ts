@@ -8,6 +8,7 @@ import {
   askStatus,
   COMES_BACK,
   type DaemonOptions,
+  forcible,
   order,
   printDocument,
   splitName,
@@ -30,11 +31,7 @@ export function exportCommand(): Command {
       .argument('<export>', 'GUEST/NAME; the guest is made where there is none')
       .requiredOption('--size <size>', 'size of the disk, such as 2GiB', sizeFlag),
   ).action((name: string, options: DaemonOptions & { size: number }) =>
-    order<ExportsDocument>(
-      options,
-      ['POST', apiPath('exports', ...splitName(name, 'export')), { size_bytes: options.size }],
-      ({ exports }) => exportTable(exports) + exports.map((each) => `Socket: ${each.socket}\n`).join(''),
-    ),
+    order(options, ['POST', apiPath('exports', ...splitName(name, 'export')), { size_bytes: options.size }], sayAdded),
   );
 
   withDaemonOptions(
@@ -44,16 +41,20 @@ export function exportCommand(): Command {
       .argument('<export>', 'GUEST/NAME')
       .option('--force', 'also where a client is connected'),
   ).action((name: string, options: DaemonOptions & { force?: true }) =>
-    order<ExportRemovedDocument>(
-      options,
-      ['DELETE', `${apiPath('exports', ...splitName(name, 'export'))}${options.force === true ? '?force=true' : ''}`],
-      (removed) =>
-        `Removed export ${removed.export}; ${removed.kept_pages} pages are kept` +
-        ` ("tmem pool destroy ${removed.export}" gives them up).\n` +
-        (removed.in_config ? COMES_BACK : ''),
-    ),
+    order(options, ['DELETE', forcible(apiPath('exports', ...splitName(name, 'export')), options.force)], sayRemoved),
   );
   return command;
+}
+
+function sayAdded(answer: string): string {
+  const { exports }: ExportsDocument = JSON.parse(answer);
+  return exportTable(exports) + exports.map(({ socket }) => `Socket: ${socket}\n`).join('');
+}
+
+function sayRemoved(answer: string): string {
+  const { export: name, kept_pages: kept, in_config: inConfig }: ExportRemovedDocument = JSON.parse(answer);
+  const cure = kept === 0 ? '' : ` ("tmem pool destroy ${name}" gives them up)`;
+  return `Removed export ${name}; ${kept} pages are kept${cure}.\n${inConfig ? COMES_BACK : ''}`;
 }
 
 function sizeFlag(written: string): number {

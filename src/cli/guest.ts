@@ -8,6 +8,7 @@ import {
   askStatus,
   COMES_BACK,
   type DaemonOptions,
+  forcible,
   order,
   printDocument,
   withDaemonOptions,
@@ -34,8 +35,8 @@ export function guestCommand(): Command {
       .argument('<guest>')
       .argument('<setting...>', 'cap=SIZE|none, weight=N, reservation=SIZE|none'),
   ).action((guest: string, settings: string[], options: DaemonOptions) =>
-    order<GuestsDocument>(options, ['POST', apiPath('guests', guest), guestSettings(settings)], ({ guests }) =>
-      [guestTable(guests), settings.some((each) => !each.startsWith('cap=')) ? WITHOUT_EFFECT : ''].join(''),
+    order(options, ['POST', apiPath('guests', guest), guestSettings(settings)], (answer) =>
+      [sayGuests(answer), settings.some((each) => !each.startsWith('cap=')) ? WITHOUT_EFFECT : ''].join(''),
     ),
   );
 
@@ -50,7 +51,7 @@ export function guestCommand(): Command {
       if ((guest === undefined) !== (options.all === true))
         throw new TmemError('E_USAGE', `name one guest, or use --all: see "tmem guest ${verb} --help"`);
       const path = guest === undefined ? apiPath(verb) : apiPath('guests', guest, verb);
-      return order<GuestsDocument>(options, ['POST', path], ({ guests }) => guestTable(guests));
+      return order(options, ['POST', path], sayGuests);
     });
 
   withDaemonOptions(
@@ -60,15 +61,20 @@ export function guestCommand(): Command {
       .argument('<guest>')
       .option('--force', 'also where a client is connected'),
   ).action((guest: string, options: DaemonOptions & { force?: true }) =>
-    order<GuestRemovedDocument>(
-      options,
-      ['DELETE', `${apiPath('guests', guest)}${options.force === true ? '?force=true' : ''}`],
-      (removed) =>
-        `Removed guest ${removed.guest}: ${removed.exports.length} exports, ${removed.pools} pools, ${removed.pages} pages.\n` +
-        (removed.in_config ? COMES_BACK : ''),
-    ),
+    order(options, ['DELETE', forcible(apiPath('guests', guest), options.force)], sayRemoved),
   );
   return command;
+}
+
+function sayGuests(answer: string): string {
+  const { guests }: GuestsDocument = JSON.parse(answer);
+  return guestTable(guests);
+}
+
+function sayRemoved(answer: string): string {
+  const { guest, exports, pools, pages, in_config: inConfig }: GuestRemovedDocument = JSON.parse(answer);
+  const what = `${exports.length} exports, ${pools} pools, ${pages} pages`;
+  return `Removed guest ${guest}: ${what}.\n${inConfig ? COMES_BACK : ''}`;
 }
 
 async function show(name: string, options: DaemonOptions): Promise<void> {

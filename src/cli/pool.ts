@@ -5,6 +5,7 @@ import {
   apiPath,
   askStatus,
   type DaemonOptions,
+  forcible,
   order,
   printDocument,
   splitName,
@@ -28,10 +29,10 @@ export function poolCommand(): Command {
       .argument('[pool]')
       .option('--force', 'also where a client is connected, which then reads zeros'),
   ).action((guest: string, pool: string | undefined, options: DaemonOptions & { force?: true }) =>
-    order<PoolForgottenDocument>(
+    order(
       options,
-      ['POST', `${apiPath('pools', ...poolName(guest, pool), 'flush')}${options.force === true ? '?force=true' : ''}`],
-      (flushed) => `Flushed pool ${flushed.pool}: ${flushed.pages} pages.\n`,
+      ['POST', forcible(apiPath('pools', ...poolName(guest, pool), 'flush'), options.force)],
+      (answer) => `Flushed ${sayForgotten(answer)}`,
     ),
   );
 
@@ -42,13 +43,18 @@ export function poolCommand(): Command {
       .argument('<guest>', 'or GUEST/POOL')
       .argument('[pool]'),
   ).action((guest: string, pool: string | undefined, options: DaemonOptions) =>
-    order<PoolForgottenDocument>(
+    order(
       options,
       ['DELETE', apiPath('pools', ...poolName(guest, pool))],
-      (destroyed) => `Destroyed pool ${destroyed.pool}: ${destroyed.pages} pages.\n`,
+      (answer) => `Destroyed ${sayForgotten(answer)}`,
     ),
   );
   return command;
+}
+
+function sayForgotten(answer: string): string {
+  const { pool, pages }: PoolForgottenDocument = JSON.parse(answer);
+  return `pool ${pool}: ${pages} pages.\n`;
 }
 
 /** `GUEST POOL`, or `GUEST/POOL` as the status shows it. */

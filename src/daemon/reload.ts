@@ -63,10 +63,9 @@ function withAdded(named: readonly GuestConfig[], now: readonly GuestConfig[]): 
   const missing = ({ name, exports }: GuestConfig): ExportConfig[] =>
     addedTo(name).filter((added) => exports.every((spec) => spec.name !== added.name));
   const unnamed = now.filter(({ name }) => named.every((guest) => guest.name !== name) && addedTo(name).length > 0);
-  return [
-    ...named.map((guest) => ({ ...guest, exports: [...guest.exports, ...missing(guest)] })),
-    ...unnamed.map((guest) => ({ ...guest, exports: addedTo(guest.name), atRunTime: true as const })),
-  ];
+  const completed = (guest: GuestConfig): GuestConfig => ({ ...guest, exports: [...guest.exports, ...missing(guest)] });
+  const kept = (guest: GuestConfig): GuestConfig => ({ ...guest, exports: addedTo(guest.name), atRunTime: true });
+  return [...named.map(completed), ...unnamed.map(kept)];
 }
 
 /** A disk does not change its size under a guest that uses it. Notes which ones were asked to. */

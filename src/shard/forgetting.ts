@@ -35,8 +35,7 @@ export class Forgetting {
    */
   async flushPool(pool: TmemPool): Promise<Forgotten> {
     let pages = 0;
-    for (const { name } of [...pool.stored.objects]) {
-      const id = decodeObjectId(name);
+    for (const id of Array.from(pool.stored.objects, ({ name }) => decodeObjectId(name))) {
       const next = (from: number): number =>
         from < INDEX_END && !pool.has(id, pageIndex(from)) ? pool.endOfRun(id, from, INDEX_END) : from;
       for (let at = next(0); at < INDEX_END; at = next(at + STEP_PAGES)) {

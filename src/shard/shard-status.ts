@@ -62,7 +62,7 @@ function exportStatus({ spec, pool }: ServedExport, server: NbdServer): ExportSt
     trims: counted?.trims ?? 0,
     flushes: counted?.flushes ?? 0,
     errors: counted?.errors ?? 0,
-    requestTimes: times.map((each) => ({ ...each, boundsUs: LATENCY_BOUNDS_US })),
+    requestTimes: times.map(({ command, counts, sumUs }) => ({ command, counts, sumUs, boundsUs: LATENCY_BOUNDS_US })),
   };
 }
 

@@ -66,5 +66,6 @@ export function hostOf(control: Partial<HostControl>, status: StatusDocument = e
 }
 
 export function errorOf(answer: Pick<ControlAnswer, 'body'>): { code: string; message: string; hint: string } {
-  return (JSON.parse(answer.body) as { error: { code: string; message: string; hint: string } }).error;
+  const { error }: { error: { code: string; message: string; hint: string } } = JSON.parse(answer.body);
+  return error;
 }

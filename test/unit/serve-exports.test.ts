@@ -181,20 +181,9 @@ test('of those who add and remove one export at once, each is told what is so in
     ...[1, 2].map(() => askReal(places, 'export', 'add', 'vm1/b', '--size', '1M')),
     ...[1, 2].map(() => askReal(places, 'export', 'remove', 'vm1/a')),
   ]);
-  assert.deepEqual(
-    ended
-      .slice(0, 2)
-      .map(({ code }) => code)
-      .toSorted(),
-    [0, 1],
-  );
-  assert.deepEqual(
-    ended
-      .slice(2)
-      .map(({ code }) => code)
-      .toSorted(),
-    [0, 1],
-  );
+  const done = ended.map(({ code }) => (code === 0 ? 1 : 0) as number);
+  assert.deepEqual([done[0]! + done[1]!, done[2]! + done[3]!], [1, 1]);
+  assert.ok(ended.every(({ code, stderr }) => code === 0 || /^tmem: E_(?:IN_USE|NOT_FOUND): /.test(stderr)));
   assert.deepEqual(readyExports(), ['vm1/b']);
   assert.equal((await daemon.stop()).code, 0);
 });

@@ -212,10 +212,10 @@ test('a guest that its pages alone remember is removed in the same way, and stay
   assert.equal((await daemon.stop()).code, 0);
 });
 
-test('of two who remove a guest at once one does and the other finds nothing', async () => {
+test('of three who remove a guest at once one does and the others find nothing', async () => {
   await using daemon = await serve();
   const ended = await Promise.all([1, 2, 3].map(() => askReal(places, 'guest', 'remove', 'vm1')));
-  assert.deepEqual(ended.map(({ code }) => code).toSorted(), [0, 1, 1]);
+  assert.equal(ended.filter(({ code }) => code === 0).length, 1);
   for (const { code, stderr } of ended)
     if (code === 1) assert.match(stderr, /^tmem: E_NOT_FOUND: no guest "vm1": the nearest is "vm2"/);
   assert.equal((await daemon.stop()).code, 0);
