@@ -22,7 +22,7 @@ export function serveCommand(parts: Partial<DaemonParts>): Command {
     .option('--capacity <size>', 'most that the arena may occupy, such as 2GiB', capacityFlag)
     .option(
       '--http <host:port>',
-      'read-only HTTP, "off" for none, port 0 picks one (default: 127.0.0.1:7070)',
+      'HTTP, read-only without the token of token_file, "off" for none, port 0 picks one (default: 127.0.0.1:7070)',
       httpFlag,
     )
     .addOption(new Option('--log-level <level>', 'JSON lines on stderr from this level on').choices(LOG_LEVELS))
