@@ -4,7 +4,7 @@ import { patterned, rejects, withFixture } from '../../../../test/support/nbd-fi
 import type { Clock } from '../../../base/clock.js';
 import { MIB, PAGE_BYTES } from '../../../base/units.js';
 import { Command, NbdError } from '../../../wire/nbd/request.js';
-import { Latencies, LATENCY_BOUNDS_US, TurnTally } from './latency.js';
+import { Latencies, LATENCY_BOUNDS_US, TIMED_TURNS, TurnTally, UNTIMED } from './latency.js';
 import type { TransportKind } from './transport.js';
 
 test('a request is counted in the bucket whose bound it does not pass, by its command', () => {
@@ -57,6 +57,45 @@ test('the requests of a turn count as many, and a tally is empty after it was ta
   assert.equal(tally.total, 0);
   assert.deepEqual(totals(latencies), { trim: 3 });
   assert.equal(latencies.report()[0]!.sumUs, 45);
+});
+
+test('turns in a row are timed one in eight, the first among them, and any other always', () => {
+  const latencies = new Latencies();
+  const tally = new TurnTally();
+  const timed = [];
+  for (let turn = 0; turn < 3 * TIMED_TURNS; turn++) {
+    timed.push(latencies.wantsTime(true));
+    assert.ok(latencies.wantsTime(false));
+    tally.add(Command.read);
+    latencies.observe(tally, timed.at(-1) === true ? 5 : UNTIMED);
+  }
+  assert.deepEqual(
+    timed.flatMap((isTimed, turn) => (isTimed ? [turn] : [])),
+    [0, 8, 16],
+  );
+});
+
+test('what turns that were not timed answered counts as the next timed of its command, or as the latest when asked', () => {
+  const latencies = new Latencies();
+  const tally = new TurnTally();
+  const turn = (us: number, ...commands: number[]): void => {
+    for (const command of commands) tally.add(command);
+    latencies.observe(tally, us);
+  };
+  turn(UNTIMED, Command.read, Command.write, Command.write);
+  turn(15, Command.read);
+  turn(UNTIMED, Command.read, Command.trim);
+  turn(300, Command.write);
+  const seen = latencies.report().map(({ command, counts, sumUs }) => {
+    const buckets = counts.flatMap((count, at) => (count === 0 ? [] : [[LATENCY_BOUNDS_US[at] ?? Infinity, count]]));
+    return [command, buckets, sumUs];
+  });
+  assert.deepEqual(seen, [
+    ['read', [[20, 3]], 45],
+    ['write', [[500, 3]], 900],
+    // None of its command was ever timed.
+    ['trim', [[500, 1]], 300],
+  ]);
 });
 
 for (const transport of ['onread', 'stream'] satisfies TransportKind[]) {

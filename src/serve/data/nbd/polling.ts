@@ -36,16 +36,19 @@ export class Polling {
     this.#nextRound = nextRound;
   }
 
-  /** To be called for each turn that began with input from a socket. */
-  onInput(): void {
+  /** To be called for each turn that began with input from a socket. @returns whether it came while the thread looked */
+  onInput(): boolean {
     if (this.#looksLeft > 0) {
       this.#looksLeft = LOOKS_MAX;
       this.#penalty >>= 1;
-    } else if (this.#skipsLeft > 0) {
+      return true;
+    }
+    if (this.#skipsLeft > 0) {
       this.#skipsLeft--;
     } else {
       this.#looksLeft = LOOKS_MAX;
       this.#nextRound(this.#look);
     }
+    return false;
   }
 }

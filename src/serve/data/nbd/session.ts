@@ -20,7 +20,7 @@ import { type Agreement, type ExportCatalogue, Handshake } from '../../../wire/n
 import { REQUEST_HEADER_BYTES } from '../../../wire/nbd/request.js';
 import { type NbdBuffers, TAIL_BYTES_MAX } from './buffers.js';
 import type { NbdCounters } from './counters.js';
-import type { Latencies } from './latency.js';
+import { type Latencies, UNTIMED } from './latency.js';
 import { takeSocket } from './take-socket.js';
 import type { Transport, TransportKind, TransportUser } from './transport.js';
 import { Transmission } from './transmission.js';
@@ -65,8 +65,10 @@ export class Session implements TransportUser, TurnTaker {
   #stash: Uint8Array | undefined;
   #stashAt = 0;
   #stashEnd = 0;
-  /** When input last came: nothing is read while some of it waits, so no request that waits is older. */
-  #arrivedUs = 0;
+  /**
+   * When input last came, or {@link UNTIMED}: nothing is read while some of it waits, so no request that waits is older.
+   */
+  #arrivedUs = UNTIMED;
   /** Replies are queued in the transport. */
   #blocked = false;
   /** The transport was told not to read on. */
@@ -110,15 +112,16 @@ export class Session implements TransportUser, TurnTaker {
 
   received(bytes: number): boolean {
     if (this.#over) return true;
-    this.#arrivedUs = this.#context.clock.nowUs();
+    const { turns, latencies, clock } = this.#context;
+    const pages = turns.begin(this);
+    this.#arrivedUs = latencies.wantsTime(turns.inARow) ? clock.nowUs() : UNTIMED;
     const tail = this.#stashEnd - this.#stashAt;
     const from = this.#readArea - tail;
     const end = this.#readArea + bytes;
     if (tail > 0) this.#unstash(tail, from);
-    const pages = this.#context.turns.begin(this);
-    if (bytes > MODEST_BYTES && this.#context.turns.shared) {
+    if (bytes > MODEST_BYTES && turns.shared) {
       this.#keep(from, end);
-      this.#context.turns.wait(this);
+      turns.wait(this);
       this.#paused = true;
       return false;
     }
@@ -174,7 +177,7 @@ export class Session implements TransportUser, TurnTaker {
     const { answered } = transmission;
     if (answered.total > 0) {
       const { latencies, clock } = this.#context;
-      latencies.observe(answered, clock.nowUs() - this.#arrivedUs);
+      latencies.observe(answered, this.#arrivedUs < 0 ? UNTIMED : clock.nowUs() - this.#arrivedUs);
     }
     if (transmission.committed) this.#context.face.catchUp();
     if (transmission.state === 'broken') this.destroy();

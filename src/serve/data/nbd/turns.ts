@@ -39,6 +39,7 @@ export class Turns {
   #turn = 0;
   #companyUntil = 0;
   #latest: TurnTaker | undefined;
+  #inARow = false;
   readonly #polling: Polling;
   readonly #round = (): void => this.#runRound();
 
@@ -48,7 +49,7 @@ export class Turns {
 
   /** To be told of each turn that input from a socket begins. @returns the pages it may move */
   begin(taker: TurnTaker): number {
-    this.#polling.onInput();
+    this.#inARow = this.#polling.onInput();
     this.#count(taker);
     return this.allowance;
   }
@@ -63,6 +64,11 @@ export class Turns {
 
   get allowance(): number {
     return this.shared ? SHARED_PAGES : TURN_PAGES;
+  }
+
+  /** Whether the turn that began last followed another without a pause. */
+  get inARow(): boolean {
+    return this.#inARow;
   }
 
   /** Whether more than one connection was at work lately. */
