@@ -43,7 +43,7 @@ ${table(
   ['name', 'state', 'cap', 'pages', 'stored'],
   status.guests.map((guest) => [
     guest.name,
-    guest.state,
+    guest.frozen ? `${guest.state}, frozen` : guest.state,
     guest.cap_bytes === null ? 'none' : size(guest.cap_bytes),
     { number: String(guest.persistent_pages + guest.ephemeral_pages) },
     size(guest.stored_bytes),
