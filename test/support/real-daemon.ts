@@ -2,6 +2,8 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { StatusDocument } from '../../src/base/status.js';
+import { getStatus } from '../../src/client/control/get-status.js';
 import { NbdClient } from './nbd-client.js';
 import { type Ended, type Places, tmem, type TmemOptions, TmemProcess } from './tmem-process.js';
 
@@ -48,6 +50,11 @@ export async function askRealJson<Document>(places: Places, ...args: string[]): 
   if (code !== 0) throw new Error(stderr);
   const document: Document = JSON.parse(stdout);
   return document;
+}
+
+/** The status, without a process for it. */
+export async function statusReal(places: Places): Promise<StatusDocument> {
+  return (await getStatus(places.runDir)).status;
 }
 
 /** What the arena takes from its file system. */

@@ -4,11 +4,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { GuestDocument, GuestRemovedDocument, GuestsDocument } from '../../src/base/changes.js';
-import type { ReadyDocument, StatusDocument } from '../../src/base/status.js';
+import type { ReadyDocument } from '../../src/base/status.js';
 import { NbdError } from '../../src/wire/nbd/request.js';
 import { NbdClient } from '../support/nbd-client.js';
 import { patterned, rejects } from '../support/nbd-fixture.js';
-import { askReal, askRealJson, serveReal } from '../support/real-daemon.js';
+import { askReal, askRealJson, serveReal, statusReal } from '../support/real-daemon.js';
 import { type Ended, makePlaces, type Places, type TmemProcess } from '../support/tmem-process.js';
 
 const PAGE = 4096;
@@ -53,25 +53,16 @@ test('what is set is in force and shown, until the config is read again', async 
   assert.deepEqual([vm1!.cap_bytes, vm1!.weight, vm1!.reservation_bytes], [1, 7, 2 ** 20]);
   daemon.signal('SIGHUP');
   await daemon.logged(/config read again/);
-  const [again] = (await askRealJson<GuestsDocument>(places, 'guest', 'list')).guests;
+  const [again] = (await statusReal(places)).guests;
   assert.deepEqual([again!.cap_bytes, again!.weight, again!.reservation_bytes], [null, 100, null]);
   await client.write(PAGE, patterned(PAGE));
   client.destroy();
 });
 
-for (const [settings, line] of [
-  [['cpa=1'], 'unknown setting "cpa": the nearest is "cap"'],
-  [['cap'], 'cap= is not a size: write bytes, or K, M, G or T with or without "iB", such as "2GiB", or "none"'],
-  [['cap=2GB'], 'cap=2GB is not a size: write "2GiB", or "none"'],
-  [['cap=1', 'cap=2'], 'cap is set twice'],
-  [['weight=0'], 'weight=0 is not a whole number of 1 or more'],
-  [['weight=none'], 'weight=none is not a whole number of 1 or more'],
-  [['\u001B[2J=1'], String.raw`unknown setting "\u001b[2J": the nearest is "cap"`],
-] as const) {
-  test(`tmem guest set vm1 ${JSON.stringify(settings)} is a usage error that names what is wrong`, async () => {
-    isRefused(await askReal(places, 'guest', 'set', 'vm1', ...settings), 2, `E_USAGE: ${line}`);
-  });
-}
+test('a setting that is none is a usage error in one line, whatever it holds', async () => {
+  const ended = await askReal(places, 'guest', 'set', 'vm1', '\u001B[2J=1');
+  isRefused(ended, 2, String.raw`E_USAGE: unknown setting "\u001b[2J": the nearest is "cap"`);
+});
 
 test('R20, R31, R36: a frozen guest overwrites, reads and trims, and gets ENOSPC for what is new, on a connection that lives', async () => {
   await using daemon = await serve();
@@ -128,7 +119,7 @@ test('a freeze outlives a reread of the config and ends with the daemon', async 
     await askReal(places, 'guest', 'freeze', 'vm1');
     daemon.signal('SIGHUP');
     await daemon.logged(/config read again/);
-    const { guests } = await askRealJson<GuestsDocument>(places, 'guest', 'list');
+    const { guests } = await statusReal(places);
     assert.deepEqual(
       guests.map(({ frozen }) => frozen),
       [true, false],
@@ -136,7 +127,7 @@ test('a freeze outlives a reread of the config and ends with the daemon', async 
     await daemon.stop('SIGKILL');
   }
   await using daemon = await serve();
-  const { guests } = await askRealJson<GuestsDocument>(places, 'guest', 'list');
+  const { guests } = await statusReal(places);
   assert.ok(guests.every(({ frozen }) => !frozen));
   assert.equal((await daemon.stop()).code, 0);
 });
@@ -162,7 +153,7 @@ test('R9: a guest that is removed dies with its exports, sockets, pools and page
   await assert.rejects(a.read(0, PAGE));
   assert.deepEqual(await readyExports(), ['vm2/a']);
   assert.ok(!existsSync(path.join(places.runDir, 'vm1-a.nbd')));
-  const { guests, pools } = await askRealJson<StatusDocument>(places, 'status');
+  const { guests, pools } = await statusReal(places);
   assert.deepEqual([guests.map(({ name }) => name), pools.map(({ guest }) => guest)], [['vm2'], ['vm2']]);
   assert.ok((await other.read(0, PAGE)).equals(patterned(PAGE, 9)));
   other.destroy();
@@ -186,7 +177,7 @@ test('a guest that its pages alone remember is removed in the same way, and stay
   }
   {
     await using daemon = await serve({ 'vm2/a': '1MiB' });
-    const { guests } = await askRealJson<GuestsDocument>(places, 'guest', 'list');
+    const { guests } = await statusReal(places);
     assert.deepEqual(
       guests.map(({ name, state }) => [name, state]),
       [
@@ -204,7 +195,7 @@ test('a guest that its pages alone remember is removed in the same way, and stay
     assert.equal((await daemon.stop('SIGKILL')).signal, 'SIGKILL');
   }
   await using daemon = await serve({ 'vm2/a': '1MiB' });
-  const { guests } = await askRealJson<GuestsDocument>(places, 'guest', 'list');
+  const { guests } = await statusReal(places);
   assert.deepEqual(
     guests.map(({ name }) => name),
     ['vm2'],

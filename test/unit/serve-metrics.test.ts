@@ -2,12 +2,11 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { StatusDocument } from '../../src/base/status.js';
 import { getControl } from '../../src/client/control/control-client.js';
 import { NbdClient } from '../support/nbd-client.js';
 import { patterned } from '../support/nbd-fixture.js';
 import { type ReadFamily, readMetrics, type ReadSample } from '../support/prometheus-text.js';
-import { askRealJson, main, serveReal } from '../support/real-daemon.js';
+import { main, serveReal, statusReal } from '../support/real-daemon.js';
 import { makePlaces, type Places, TmemProcess } from '../support/tmem-process.js';
 
 const PAGE = 4096;
@@ -27,7 +26,7 @@ test('metrics have the names of the contract, say what the status says, and leav
   await client.read(9 * PAGE, PAGE);
   await client.trim(0, PAGE);
   const families = await scrape();
-  const status = await askRealJson<StatusDocument>(places, 'status');
+  const status = await statusReal(places);
   client.destroy();
 
   assert.deepEqual(

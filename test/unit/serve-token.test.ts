@@ -4,8 +4,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { makePlaces, type Places, tmem, TmemProcess } from '../support/tmem-process.js';
-import { askRealJson, main } from '../support/real-daemon.js';
-import type { StatusDocument } from '../../src/base/status.js';
+import { main, statusReal } from '../support/real-daemon.js';
 
 const [TOKEN, OTHER] = ['the-first-token-1234', 'the-other-token-5678'];
 
@@ -105,5 +104,5 @@ async function freeze(
 }
 
 async function isFrozen(): Promise<boolean> {
-  return (await askRealJson<StatusDocument>(places, 'status')).guests[0]!.frozen;
+  return (await statusReal(places)).guests[0]!.frozen;
 }
