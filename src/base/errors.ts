@@ -45,3 +45,9 @@ export class TmemError extends Error {
 export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
+
+/** A code and a line, whatever was thrown. */
+export function described(error: unknown): { code: ErrorCode; message: string } {
+  if (error instanceof TmemError) return error;
+  return { code: 'E_INTERNAL', message: error instanceof Error ? error.message : String(error) };
+}

@@ -16,8 +16,6 @@ export interface AdministrationParts {
   readonly log: Log;
   /** Shared with whatever else changes the roster. */
   readonly oneByOne: OneByOne;
-  /** To be told when exports have come or gone. */
-  readonly onExports: () => void;
 }
 
 export class Administration implements HostControl {
@@ -25,14 +23,12 @@ export class Administration implements HostControl {
   readonly #store: StorePort;
   readonly #log: Log;
   readonly #oneByOne: OneByOne;
-  readonly #onExports: () => void;
 
-  constructor({ roster, store, log, oneByOne, onExports }: AdministrationParts) {
+  constructor({ roster, store, log, oneByOne }: AdministrationParts) {
     this.#roster = roster;
     this.#store = store;
     this.#log = log;
     this.#oneByOne = oneByOne;
-    this.#onExports = onExports;
   }
 
   setGuest(name: string, settings: GuestSettings): Promise<void> {
@@ -58,7 +54,7 @@ export class Administration implements HostControl {
       await this.#requireGuest(name);
       const guest = this.#roster.guest(name);
       const exports = (guest?.exports ?? []).map((spec) => `${name}/${spec.name}`);
-      const forgotten = await this.#roster.removeGuest(name, force).finally(this.#onExports);
+      const forgotten = await this.#roster.removeGuest(name, force);
       this.#log.info({ guest: name, exports, ...forgotten }, 'guest removed');
       return { ...forgotten, exports, inConfig: guest !== undefined && guest.atRunTime !== true };
     });
@@ -73,7 +69,6 @@ export class Administration implements HostControl {
       if (this.#roster.export(guest, name) !== undefined)
         throw new TmemError('E_IN_USE', `export ${guest}/${name} is there already: choose another name, or remove it`);
       await this.#roster.addExport(guest, name, sizeBytes);
-      this.#onExports();
       this.#log.info({ export: `${guest}/${name}`, sizeBytes }, 'export added');
     });
   }
@@ -88,7 +83,7 @@ export class Administration implements HostControl {
           full,
           this.#roster.exports.map((each) => `${each.guest}/${each.name}`),
         );
-      await this.#roster.removeExport(guest, name, force).finally(this.#onExports);
+      await this.#roster.removeExport(guest, name, force);
       this.#log.info({ export: full }, 'export removed');
       return { exports: [full], inConfig: spec.atRunTime !== true };
     });

@@ -6,7 +6,7 @@
  * Nothing here may overlap: whoever calls does so one call at a time.
  */
 import { rmSync } from 'node:fs';
-import { type ErrorCode, TmemError } from '../base/errors.js';
+import { described, TmemError } from '../base/errors.js';
 import { EXPORTS_PER_GUEST_MAX, type Forgotten } from '../base/shard-port.js';
 import type { GuestSettings } from '../host/host-control.js';
 import type { StorePort } from '../host/store-port.js';
@@ -22,11 +22,14 @@ export class Roster {
   #config: Config;
   readonly #store: StorePort;
   readonly #log: Log;
+  readonly #onExports: () => void;
 
-  constructor(config: Config, store: StorePort, log: Log) {
+  /** @param onExports - told when exports have come or gone, before anybody hears that the change is done */
+  constructor(config: Config, store: StorePort, log: Log, onExports: () => void) {
     this.#config = config;
     this.#store = store;
     this.#log = log;
+    this.#onExports = onExports;
   }
 
   get config(): Config {
@@ -52,6 +55,7 @@ export class Roster {
     const added = await this.#addAll(plan);
     this.#log.level = plan.config.logLevel;
     this.handOverSockets();
+    this.#onExports();
     const named = ({ guest, name }: ExportConfig): string => `${guest}/${name}`;
     this.#log.info({ added: added.map(named), removed: plan.removed.map(named), caps: plan.caps }, 'config read again');
     for (const { code, text } of this.#config.warnings) this.#log.warn({ code }, text);
@@ -67,19 +71,21 @@ export class Roster {
 
   /** Makes the guest where there is none of that name. @throws TmemError E_SOCKET_PATH, E_SOCKET_BUSY, E_DENIED, E_CONFIG */
   async addExport(guestName: string, name: string, sizeBytes: number): Promise<void> {
-    const guest = this.guest(guestName) ?? newGuest(guestName);
+    const known = this.guest(guestName);
+    const guest = known ?? newGuest(guestName);
     if (guest.exports.length >= EXPORTS_PER_GUEST_MAX)
       throw new TmemError(
         'E_CONFIG',
-        `guest ${guestName} has ${EXPORTS_PER_GUEST_MAX} swap disks, the most there can be`,
+        `guest ${guestName} has ${EXPORTS_PER_GUEST_MAX} swap disks, the most there can be: remove one first`,
       );
     const socket = exportSocket(this.#config.runDir, guestName, name);
     const spec: ExportConfig = { guest: guestName, name, sizeBytes, socket, atRunTime: true };
     await this.#serve(spec);
-    const others = this.#config.guests.filter((each) => each !== guest);
     const now = { ...guest, exports: [...guest.exports, spec] };
-    this.#setGuests(others.length < this.#config.guests.length ? this.#replaced(guest, now) : [...others, now]);
+    const { guests } = this.#config;
+    this.#setGuests(known === undefined ? [...guests, now] : guests.map((each) => (each === known ? now : each)));
     this.handOverSockets();
+    this.#onExports();
   }
 
   /** @throws TmemError E_IN_USE, and then it is still served */
@@ -131,14 +137,15 @@ export class Roster {
 
   /** What was refused because it is in use stays; whatever else went wrong came after the exports had gone. */
   async #orGone<T>(removal: Promise<T>, gone: () => void): Promise<T> {
-    try {
-      const removed = await removal;
+    const isGone = await removal.then(
+      () => true,
+      (error: unknown) => !(error instanceof TmemError && error.code === 'E_IN_USE'),
+    );
+    if (isGone) {
       gone();
-      return removed;
-    } catch (error) {
-      if (!(error instanceof TmemError) || error.code !== 'E_IN_USE') gone();
-      throw error;
+      this.#onExports();
     }
+    return removal;
   }
 
   /** A guest that came with its first export goes with its last. */
@@ -147,10 +154,6 @@ export class Roster {
       each.name === guest ? { ...each, exports: each.exports.filter((spec) => spec.name !== name) } : each,
     );
     this.#setGuests(guests.filter(({ atRunTime, exports }) => atRunTime !== true || exports.length > 0));
-  }
-
-  #replaced(old: GuestConfig, now: GuestConfig): GuestConfig[] {
-    return this.#config.guests.map((each) => (each === old ? now : each));
   }
 
   #setGuests(guests: readonly GuestConfig[]): void {
@@ -169,10 +172,4 @@ function newGuest(name: string): GuestConfig {
     exports: [],
     atRunTime: true,
   };
-}
-
-/** A code and a line, whatever was thrown. */
-export function described(error: unknown): { code: ErrorCode; message: string } {
-  if (error instanceof TmemError) return error;
-  return { code: 'E_INTERNAL', message: error instanceof Error ? error.message : String(error) };
 }

@@ -8,7 +8,7 @@
  * refused before it looks at sockets or `ready.json`.
  */
 import { chmodSync } from 'node:fs';
-import { TmemError } from '../base/errors.js';
+import { described, TmemError } from '../base/errors.js';
 import type { Recovered } from '../base/shard-port.js';
 import { formatSize } from '../base/size.js';
 import { VERSION } from '../base/version.js';
@@ -27,7 +27,7 @@ import { keepHeapLean } from './lean-heap.js';
 import { type Log, openLog } from './log.js';
 import { OneByOne } from './one-by-one.js';
 import { readyDocument, removeReadyFile, tellSystemd, writeReadyFile } from './ready.js';
-import { described, Roster } from './roster.js';
+import { Roster } from './roster.js';
 import { ShardClient } from './shard-client.js';
 import { listenForSignals } from './stop-signals.js';
 import { Undo } from './undo.js';
@@ -88,7 +88,7 @@ class Daemon {
       log: (level, text) => this.#log[level](text),
       lost: (error) => this.#fail(new TmemError('E_INTERNAL', `the shard ended: ${error.message}`, { cause: error })),
     });
-    this.#roster = new Roster(config, this.#shard, this.#log);
+    this.#roster = new Roster(config, this.#shard, this.#log, () => this.#rewriteReadyFile());
   }
 
   /** What is in force now. */
@@ -156,7 +156,6 @@ class Daemon {
         store: this.#shard,
         log: this.#log,
         oneByOne: this.#changes,
-        onExports: () => this.#writeReadyFile(),
       }),
     };
     await this.#announce(this.#recovered);
@@ -271,7 +270,15 @@ class Daemon {
   async #reload(): Promise<void> {
     if (this.#recovered === undefined) throw new TmemError('E_NOT_READY', 'still starting');
     await this.#roster.reload(this.#reread());
-    this.#writeReadyFile();
+  }
+
+  /** What is served is served, though the file cannot say so. */
+  #rewriteReadyFile(): void {
+    try {
+      this.#writeReadyFile();
+    } catch (error) {
+      this.#log.error({ code: 'E_RUN_DIR' }, `ready.json is not up to date: ${described(error).message}`);
+    }
   }
 
   #writeReadyFile(): void {
