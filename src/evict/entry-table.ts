@@ -63,12 +63,6 @@ export class EntryTable {
     chunk[at + 4] = bytes;
   }
 
-  /** Whether an order holds it. Of any entry. */
-  holds(entry: number): boolean {
-    const chunk = this.#chunks[entry >>> ENTRIES_PER_CHUNK_SHIFT] ?? NO_CHUNK;
-    return chunk.length > 0 && this.queue(entry) !== 0;
-  }
-
   younger(entry: number): number {
     return this.#chunk(entry)[(entry & ENTRY_MASK) * WORDS]!;
   }

@@ -1,7 +1,7 @@
 /**
  * Remembers pages that are gone, by key, each with a small number: 4 bytes a ghost. Buckets of 16 forget their oldest
  * when they are full, so that the table as a whole forgets roughly in order of age without links for it. Keys spread
- * evenly; a table with a quarter more room than wanted keeps nearly all that one exact queue would keep.
+ * evenly; a table with a quarter more room than wanted keeps nearly nine in ten of what one exact queue would keep.
  *
  * It grows by linear hashing (Litwin 1980): one bucket at a time is split in two, so growing never stops the store.
  *

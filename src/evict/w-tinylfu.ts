@@ -1,12 +1,13 @@
 import { EntryQueue } from './entry-queue.js';
 import type { EntryTable } from './entry-table.js';
-import { type FrequencyEstimate, FrequencySketch } from './frequency-sketch.js';
+import { FrequencyHistory } from './frequency-history.js';
 import { QueuedOrder } from './queued-order.js';
 
 /**
  * W-TinyLFU (Einziger, Friedman and Manes 2017), for pools whose gets keep the page. New pages enter a small window;
  * one that leaves it takes the place of the oldest page on probation only if it was asked for more often lately, else
- * it goes itself. A page that is found on probation becomes protected; what is protected beyond its share goes back
+ * it goes itself, and the page on probation gets another round: or one that was wanted often, and is no more, would
+ * keep all others out until its count has faded. A page that is found on probation becomes protected; what is protected beyond its share goes back
  * on probation, as the youngest. Window, probation and protected pages are in order of their last use.
  *
  * Behind a guest with a cache of its own, what the guest has just read it will not ask for again soon: recency is
@@ -16,9 +17,9 @@ export class WTinyLfu extends QueuedOrder {
   readonly #window: EntryQueue;
   readonly #probation: EntryQueue;
   readonly #protected: EntryQueue;
-  readonly #frequencies: FrequencyEstimate;
+  readonly #frequencies = new FrequencyHistory(SAMPLE_PER_PAGE);
 
-  constructor(table: EntryTable, frequencies: FrequencyEstimate = new FrequencySketch(SAMPLE_PER_PAGE)) {
+  constructor(table: EntryTable) {
     const window = new EntryQueue(table, 1);
     const probation = new EntryQueue(table, 2);
     const protectedPages = new EntryQueue(table, 3);
@@ -26,7 +27,6 @@ export class WTinyLfu extends QueuedOrder {
     this.#window = window;
     this.#probation = probation;
     this.#protected = protectedPages;
-    this.#frequencies = frequencies;
   }
 
   get metadataBytes(): number {
@@ -94,6 +94,7 @@ export class WTinyLfu extends QueuedOrder {
     if (this.#window.bytes > this.#windowTarget()) {
       if (!this.#isWantedMore(candidate, victim)) {
         this.#window.remove(candidate);
+        queue.refresh(victim);
         return candidate;
       }
       this.#admit(candidate);

@@ -7,7 +7,7 @@ import { QueuedOrder } from './queued-order.js';
 /**
  * X-S3, for pools whose gets are destructive: S3-FIFO turned round for a cache that holds what its guest does not.
  *
- * A page counts its refaults, up to 3: gets that found it here, and gets that would have, had it not been evicted a
+ * A page counts its refaults, up to 7: gets that found it here, and gets that would have, had it not been evicted a
  * little before. Pages without a refault enter the queue `fresh`, the others `proven`. While `fresh` is above its
  * share, its oldest page goes, else that of `proven`, where a page with two refaults or more pays one and stays.
  *
@@ -94,10 +94,10 @@ export class XS3 extends QueuedOrder {
   }
 }
 
-export const REFAULTS_MAX = 3;
+export const REFAULTS_MAX = 7;
 /** Of the bytes held. */
 export const FRESH_SHARE = 0.1;
 /** As many ghosts as pages, and the room for keys that spread unevenly. */
 export const EVICTED_PER_PAGE = 1.25;
 /** Enough for a guest that has as much memory of its own, and the same room. */
-export const FETCHED_PER_PAGE = 1.5;
+export const FETCHED_PER_PAGE = 2;
