@@ -18,7 +18,7 @@ export class PlainHistory {
     while (this.#buckets.length * 2 < pages) {
       const made = this.#buckets.length;
       const copied = made - 2 ** Math.floor(Math.log2(made));
-      this.#buckets.push(this.#buckets[copied]!.map((counter) => ({ ...counter })));
+      this.#buckets.push(this.#buckets[copied]!.map(({ tag, count }) => ({ tag, count })));
     }
   }
 
