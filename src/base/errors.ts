@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   E_IN_USE: 1,
   E_DENIED: 1,
   E_MISSING_TOOL: 1,
+  E_TRACE: 1,
   E_INTERNAL: 1,
 } as const;
 export type ErrorCode = keyof typeof ERROR_CODES;
