@@ -26,6 +26,8 @@ export interface EvictionOrder {
    * the oldest page may have earned a second chance, but never a queue that is empty.
    */
   readonly victimQueue: EntryQueue | null;
+  /** All queues, for those who set and read their tails; pages move by the order's verbs alone. */
+  readonly queues: readonly EntryQueue[];
 
   /** A page was put that the order does not hold. `bytes` is 0 to 65,535. */
   insert(entry: number, key: number, bytes: number): void;

@@ -74,7 +74,10 @@ export class FrequencyHistory {
     let count = 1;
     if (found >= 0) count = Math.min(COUNT_MAX, (chunk[found]! & COUNT_MAX) + 1);
     else if (end === first + BUCKET_CELLS) found = least;
-    if (found >= 0) chunk.copyWithin(found, found + 1, end--);
+    if (found >= 0) {
+      // Those seen since move up; `copyWithin` costs more than a few cells do.
+      for (end--; found < end; found++) chunk[found] = chunk[found + 1]!;
+    }
     chunk[end] = (tag << 4) | count;
     this.#age();
   }

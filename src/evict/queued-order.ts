@@ -7,14 +7,13 @@ import type { EvictionOrder } from './eviction-order.js';
  * What orders made of queues share: how much they hold, and how a page changes its size or leaves without a trace.
  */
 export abstract class QueuedOrder implements EvictionOrder {
+  readonly queues: readonly EntryQueue[];
   protected readonly table: EntryTable;
-  /** By number; place 0 is empty, because queues are numbered from 1. */
-  readonly #queues: readonly (EntryQueue | undefined)[];
 
   /** The queues as they are numbered: 1, 2 and so on. */
   protected constructor(table: EntryTable, ...queues: readonly EntryQueue[]) {
     this.table = table;
-    this.#queues = [undefined, ...queues];
+    this.queues = queues;
   }
 
   abstract readonly metadataBytes: number;
@@ -28,13 +27,13 @@ export abstract class QueuedOrder implements EvictionOrder {
 
   get pages(): number {
     let pages = 0;
-    for (let number = 1; number < this.#queues.length; number++) pages += this.#queues[number]!.pages;
+    for (let at = 0; at < this.queues.length; at++) pages += this.queues[at]!.pages;
     return pages;
   }
 
   get bytes(): number {
     let bytes = 0;
-    for (let number = 1; number < this.#queues.length; number++) bytes += this.#queues[number]!.bytes;
+    for (let at = 0; at < this.queues.length; at++) bytes += this.queues[at]!.bytes;
     return bytes;
   }
 
@@ -47,7 +46,7 @@ export abstract class QueuedOrder implements EvictionOrder {
   }
 
   protected queueOf(entry: number): EntryQueue {
-    const queue = this.#queues[this.table.queue(entry)];
+    const queue = this.queues[this.table.queue(entry) - 1];
     assert(queue !== undefined, 'the order holds the page');
     return queue;
   }
