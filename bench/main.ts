@@ -11,6 +11,7 @@ import type { Bench, Scale } from './bench.js';
 import { codecBench } from './codec.bench.js';
 import { diskBench } from './disk.bench.js';
 import { engineBench } from './engine.bench.js';
+import { evictBench } from './evict.bench.js';
 import { fairnessBench } from './fairness.bench.js';
 import { machineLine, thisMachine } from './machine.js';
 import { memoryBench } from './memory.bench.js';
@@ -22,10 +23,10 @@ const BENCHES: readonly Bench[] = [
   codecBench,
   engineBench,
   nbdBench,
-  diskBench,
   memoryBench,
   recoveryBench,
   fairnessBench,
+  evictBench,
 ];
 
 process.exitCode = await main();

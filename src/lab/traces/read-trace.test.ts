@@ -24,7 +24,7 @@ test('each text format is read as pages, numbered as they appear', () => {
 test('big-endian numbers of 32 and 64 bits are pages, however large', () => {
   const bytes = Buffer.from('00000001ffffffff00000001', 'hex');
   assert.deepEqual([...parseTrace(bytes, 'x', 'u32be').pages], [0, 1, 0]);
-  const wide = Buffer.from('ffffffffffffffff' + 'fffffffffffffffe' + '0000000000000001' + 'ffffffffffffffff', 'hex');
+  const wide = Buffer.from('fffffffffffffffffffffffffffffffe0000000000000001ffffffffffffffff', 'hex');
   assert.deepEqual([...parseTrace(wide, 'x', 'u64be').pages], [0, 1, 2, 0]);
 });
 

@@ -32,23 +32,18 @@ export function parseTrace(
   format: TraceFormat,
   options: Partial<BlockOptions> = {},
 ): Trace {
-  switch (format) {
-    case 'refs':
-      return parseRefs(bytes, name);
-    case 'lis':
-      return parseLis(bytes, name, { ...BY_PAGES, ...options });
-    case 'vscsi':
-      return parseVscsi(bytes, name, { ...BY_PAGES, ...options });
-    case 'u32be':
-      return parseNumbers(bytes, name, 4);
-    case 'u64be':
-      return parseNumbers(bytes, name, 8);
-    case 'lirs':
-      return parseLirs(bytes, name);
-    case 'lackey':
-      return parseLackey(bytes, name);
-  }
+  return PARSERS[format](bytes, name, { ...BY_PAGES, ...options });
 }
+
+const PARSERS: Readonly<Record<TraceFormat, (bytes: Uint8Array, name: string, options: BlockOptions) => Trace>> = {
+  refs: parseRefs,
+  lis: parseLis,
+  vscsi: parseVscsi,
+  u32be: (bytes, name) => parseNumbers(bytes, name, 4),
+  u64be: (bytes, name) => parseNumbers(bytes, name, 8),
+  lirs: parseLirs,
+  lackey: parseLackey,
+};
 
 function readUnpacked(file: string): Uint8Array {
   try {
