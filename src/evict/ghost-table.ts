@@ -44,18 +44,22 @@ export class GhostTable {
 
   /** `value` is 0 to {@link GHOST_VALUE_MAX}. A page that is remembered already becomes the youngest. */
   remember(key: number, value: number): void {
-    this.take(key);
     const bits = mixed(key);
     const bucket = this.#bucketOf(bits);
     const chunk = this.#chunk(bucket);
     const first = firstCell(bucket);
-    let at = 0;
-    while (at < BUCKET_CELLS && chunk[first + at] !== 0) at++;
-    if (at === BUCKET_CELLS) {
-      closeGap(chunk, first, first + BUCKET_CELLS);
-      at--;
+    const wanted = (bits & ~VALUE_MASK) >>> 0;
+    let end = first;
+    let gone = -1;
+    for (; end < first + BUCKET_CELLS && chunk[end] !== 0; end++) {
+      if ((chunk[end]! & ~VALUE_MASK) >>> 0 === wanted) gone = end;
     }
-    chunk[first + at] = (bits & ~VALUE_MASK) | (value + 1);
+    if (gone < 0 && end === first + BUCKET_CELLS) gone = first;
+    if (gone >= 0) {
+      closeGap(chunk, gone, first + BUCKET_CELLS);
+      end--;
+    }
+    chunk[end] = wanted | (value + 1);
   }
 
   /** Forgets the page. @returns its number, or {@link NO_GHOST}. */
