@@ -26,6 +26,7 @@ const BENCHES: readonly Bench[] = [
   memoryBench,
   recoveryBench,
   fairnessBench,
+  diskBench,
   evictBench,
 ];
 

@@ -315,6 +315,11 @@ export class Engine {
     return Math.max(0, this.segments.freeFiles - RESERVE_SEGMENTS) * this.segments.segmentBytes;
   }
 
+  /** What segments may take at most. */
+  get capacityBytes(): number {
+    return this.segments.filesMax * this.segments.segmentBytes;
+  }
+
   get occupiedBytes(): number {
     return this.segments.files * this.segments.segmentBytes;
   }

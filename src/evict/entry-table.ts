@@ -102,6 +102,12 @@ export class EntryTable {
     this.#setWord(entry, (this.#word(entry) & ~ENTRY_BYTES_MAX) | bytes);
   }
 
+  /** Whether an order holds it. Of any entry at all. */
+  holds(entry: number): boolean {
+    const chunk = this.#chunks[entry >>> ENTRIES_PER_CHUNK_SHIFT] ?? NO_CHUNK;
+    return chunk.length > 0 && this.queue(entry) !== 0;
+  }
+
   /** 0 of a page that no order holds. */
   queue(entry: number): number {
     const chunk = this.#chunks[entry >>> ENTRIES_PER_CHUNK_SHIFT];

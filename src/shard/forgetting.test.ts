@@ -41,7 +41,7 @@ test('a pool that is destroyed, and a client that is removed, stay away after a 
   for (const { tmem } of [store, openSmallStore(files)]) {
     const pools = [...tmem.clients.values()].flatMap((each) => each.pools.filter((found) => found !== undefined));
     assert.deepEqual(
-      pools.map((found) => `${found.client.name}/${found.name}: ${found.pages}`),
+      pools.map((found) => `${found.owner.name}/${found.name}: ${found.pages}`),
       [`vm1/kept: ${INDEXES.length}`],
     );
   }

@@ -194,7 +194,7 @@ class OpenedShard implements Shard {
     const disk = this.#exportOf(pool);
     if (disk !== undefined)
       throw new TmemError('E_IN_USE', `pool ${guest}/${name} is that of export ${disk}: remove the export first`);
-    return this.#forgetting.destroyPool(pool.client, pool);
+    return this.#forgetting.destroyPool(pool.owner, pool);
   }
 
   /** At once all of them: none is left to connect to while another one says goodbye to its clients. */

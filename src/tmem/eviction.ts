@@ -7,73 +7,90 @@
 import { assert } from '../base/assert.js';
 import type { PageIndex } from '../base/ids.js';
 import type { Engine } from '../engine/engine.js';
-import { NO_CELL } from '../engine/page-table.js';
 import type { StoredObject } from '../engine/stored-object.js';
-import type { EvictionOrder } from '../evict/eviction-order.js';
+import type { Claimant, ClaimantGuest, VictimPolicy } from '../evict/claimant.js';
+import { type EvictionOrder, NO_ENTRY } from '../evict/eviction-order.js';
 
 export interface EvictablePool {
+  readonly owner: { readonly claims: ClaimantGuest };
   /** The order has let this page go; so does the pool. */
   evicted(object: StoredObject, index: PageIndex): void;
 }
+
+/** What a page costs that is not found here any more: a read of the disk that it came from, in microseconds. */
+const PRICE_OF_A_MISS_US = 100;
 
 /** More than one raw page is never needed at once, and nobody waits for the eviction of more pages than this (R24, R49). */
 const EVICTIONS_MAX = 64;
 
 export class Eviction {
   readonly #engine: Engine;
-  readonly #pools = new Map<EvictablePool, EvictionOrder>();
+  readonly #victims: VictimPolicy;
+  readonly #claimants: PoolClaimant[] = [];
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, victims: VictimPolicy) {
     this.#engine = engine;
+    this.#victims = victims;
   }
 
   add(pool: EvictablePool, order: EvictionOrder): void {
-    this.#pools.set(pool, order);
+    this.#claimants.push(new PoolClaimant(pool, order));
   }
 
   remove(pool: EvictablePool): void {
-    this.#pools.delete(pool);
+    const at = this.#claimants.findIndex((claimant) => claimant.pool === pool);
+    if (at !== -1) this.#claimants.splice(at, 1);
   }
 
   /** Bytes of pages that may go (R52). */
   get evictableBytes(): number {
-    let bytes = 0;
-    for (const order of this.#pools.values()) bytes += order.bytes;
-    return bytes;
+    return this.#claimants.reduce((sum, { order }) => sum + order.bytes, 0);
   }
 
   /** Of the orders: ghosts and counters. */
   get metadataBytes(): number {
-    let bytes = 0;
-    for (const order of this.#pools.values()) bytes += order.metadataBytes;
-    return bytes;
+    return this.#claimants.reduce((sum, { order }) => sum + order.metadataBytes, 0);
   }
 
   /** Evicts until the arena takes another page, or nothing more may go. Costs nothing where nothing may. */
-  makeRoom(): void {
-    if (this.#pools.size === 0) return;
+  makeRoom(requester: ClaimantGuest): void {
+    if (this.#claimants.length === 0) return;
     for (let evictions = 0; evictions < EVICTIONS_MAX && !this.#engine.hasRoom; evictions++) {
-      if (this.evictPage() === 0) return;
+      if (this.evictPage(requester) === 0) return;
     }
   }
 
-  /** @returns bytes that the page took as stored; 0: there is nothing that may go */
-  evictPage(): number {
-    const victim = this.#victim();
-    if (victim === undefined) return 0;
+  /**
+   * @param requester - who needs the room; null: the host
+   * @returns bytes that the page took as stored; 0: there is nothing that may go
+   */
+  evictPage(requester: ClaimantGuest | null): number {
+    const victim = this.#victims.choose(this.#claimants, requester);
+    if (victim === null) return 0;
     const cell = victim.order.evict();
-    assert(cell !== NO_CELL, 'an order with pages has one to give');
+    assert(cell !== NO_ENTRY, 'an order with pages has one to give');
     const bytes = this.#engine.storedBytesAt(cell);
     const { object, index } = this.#engine.pageAt(cell);
-    victim.pool.evicted(object, index);
+    this.#claimants.find((claimant) => claimant === victim)?.pool.evicted(object, index);
     return bytes;
   }
+}
 
-  #victim(): { pool: EvictablePool; order: EvictionOrder } | undefined {
-    let victim: { pool: EvictablePool; order: EvictionOrder } | undefined;
-    for (const [pool, order] of this.#pools) {
-      if (order.pages > 0 && (victim === undefined || order.bytes > victim.order.bytes)) victim = { pool, order };
-    }
-    return victim;
+/** A pool's pages, as those see them who choose. */
+class PoolClaimant implements Claimant {
+  readonly pool: EvictablePool;
+  readonly order: EvictionOrder;
+  readonly kind = 'ephemeral';
+  readonly price = PRICE_OF_A_MISS_US;
+  readonly mayYield = true;
+
+  constructor(pool: EvictablePool, order: EvictionOrder) {
+    this.pool = pool;
+    this.order = order;
+  }
+
+  /** A shared pool changes hands (R63). */
+  get guest(): ClaimantGuest {
+    return this.pool.owner.claims;
   }
 }

@@ -1,3 +1,4 @@
+import type { ClaimantGuest } from '../evict/claimant.js';
 import type { TmemPool } from './tmem-pool.js';
 
 /** Most shared pools that a client may be authorised for (R61). */
@@ -15,6 +16,15 @@ export class TmemClient {
   capBytes: number = Infinity;
   /** No fresh put and no new pool until it is thawed; all else goes on (R20, R31, R36, R66). */
   frozen = false;
+  /** What it may hold when room is short, and what it holds: for those who choose victims. */
+  readonly claims: ClaimantGuest = {
+    weight: 0,
+    reservationBytes: 0,
+    capBytes: Infinity,
+    curve: null,
+    heldBytes: 0,
+    heldPages: 0,
+  };
   /** Its pages are being copied away: none of them may change but by being flushed (R21, R70), and no private pool ends (R8). */
   migrating = false;
   /** Uuids of the shared pools that it may join, as the host administrator says (R61); at most {@link AUTHORISATIONS_MAX}. */

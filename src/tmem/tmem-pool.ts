@@ -285,7 +285,7 @@ export class TmemPool implements ChangedPool, EvictablePool {
       object = this.#objects.make(id);
       this.#batch.touched(this, id);
     }
-    this.#ground.eviction.makeRoom();
+    this.#ground.eviction.makeRoom(by.claims);
     const isDuplicate = this.#engine.has(object, index);
     const room = this.attributes.isPersistent ? this.owner.roomOf(this) : Infinity;
     const outcome = this.#engine.put(object, index, from, room);

@@ -11,8 +11,10 @@ import type { PageMemory } from '../base/page-memory.js';
 import { EXPORTS_PER_GUEST_MAX } from '../base/shard-port.js';
 import { PAGE_BYTES } from '../base/units.js';
 import type { Engine } from '../engine/engine.js';
+import type { VictimPolicy } from '../evict/claimant.js';
 import { EntryTable } from '../evict/entry-table.js';
 import type { EvictionOrder } from '../evict/eviction-order.js';
+import { MarginalValue } from '../evict/marginal-value.js';
 import { WTinyLfu } from '../evict/w-tinylfu.js';
 import { XS3 } from '../evict/x-s3.js';
 import { Eviction } from './eviction.js';
@@ -38,13 +40,19 @@ export class Tmem {
   readonly #ground: PoolGround;
   readonly #entries = new EntryTable();
 
-  /** Finds the pools that the engine has recovered, each with its client. */
-  constructor(engine: Engine, memory: PageMemory) {
+  /**
+   * Finds the pools that the engine has recovered, each with its client. `victims` chooses, from what orders know of
+   * pages, whose page goes when room is needed: by marginal value unless another policy is asked for.
+   */
+  constructor(engine: Engine, memory: PageMemory, victims?: (entries: EntryTable) => VictimPolicy) {
     this.#engine = engine;
     this.#ground = {
       engine,
       batch: new TmemBatch(engine),
-      eviction: new Eviction(engine),
+      eviction: new Eviction(
+        engine,
+        victims?.(this.#entries) ?? new MarginalValue(this.#entries, engine.capacityBytes),
+      ),
       entries: this.#entries,
       isPage: (at) => at >= 0 && at + PAGE_BYTES <= memory.bytes.length,
     };
@@ -196,7 +204,7 @@ export class Tmem {
    */
   relinquish(bytes: number): number {
     let given = 0;
-    for (let page = 1; given < bytes && page > 0; given += page) page = this.#ground.eviction.evictPage();
+    for (let page = 1; given < bytes && page > 0; given += page) page = this.#ground.eviction.evictPage(null);
     this.commit();
     return given;
   }

@@ -38,7 +38,7 @@ for (const [what, args] of [
   ['an argument', ['extra']],
 ] as const) {
   test(`${what} is a usage error`, async () => {
-    isRefused(await demo(args), 2, /^tmem: E_USAGE: .*: see "tmem --help"$/);
+    isRefused(await demo(args), 2, /^tmem: E_USAGE: .*: see "tmem demo --help"$/);
   });
 }
 
