@@ -1,7 +1,9 @@
 /** Making room: ephemeral pages go, persistent ones never do. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FailingFiles } from '../../test/support/failing-files.js';
 import { expectVersion, OBJECT, poolOf, put, withPool } from '../../test/support/small-pool.js';
+import { writeVersion } from '../../test/support/small-store.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
 import { pageIndex } from '../base/ids.js';
 import { KIB, MIB } from '../base/units.js';
@@ -167,4 +169,19 @@ test('R77: what is stored is charged as stored: pages that compress cost less of
   store.tmem.commit();
   assert.deepEqual([client.storedBytes, pool.stored.storedBytes], [store.engine.liveBytes, store.engine.liveBytes]);
   assert.equal(pool.stored.rawPages, 2);
+});
+
+test('what a failed batch had committed early may go as well, when room is needed', () => {
+  const files = new FailingFiles();
+  const { store, pool } = withPool(files, EPHEMERAL_PRIVATE, { inclusive: true });
+  writeVersion(store.kernel, store.source, 1, 'random');
+  for (let page = 0; page < 60; page++) {
+    assert.equal(pool.replace(OBJECT, pageIndex(page), store.source), TmemStatus.done);
+    // The last part of the batch, which is longer than the store stages at once.
+    if (page === 58) files.failures = 1;
+  }
+  assert.equal(store.tmem.commit(), CommitOutcome.fault);
+  assert.ok(pool.pages > 0 && pool.pages < 60, `${pool.pages} pages`);
+  store.tmem.relinquish(Infinity);
+  assert.equal(pool.pages, 0);
 });

@@ -15,7 +15,7 @@ import type { ObjectId } from './names.js';
 export interface ChangedPool {
   /** What becomes of the puts that it staged. */
   endPuts(outcome: CommitOutcome): void;
-  /** A put of this page was committed: it is stored, unless something behind it in the batch has flushed it. */
+  /** A put of this page was committed, or came to nothing: if the page is stored now, it was put. */
   welcome(id: ObjectId, index: PageIndex): void;
   /** A put of this page came to nothing: what it was to overwrite must not be read again. */
   flushOld(id: ObjectId, index: PageIndex): void;
@@ -68,12 +68,10 @@ export class TmemBatch {
     const outcome = this.#engine.commit();
     const isDone = outcome === CommitOutcome.done;
     for (const pool of this.#pools) pool.endPuts(outcome);
-    if (isDone) {
-      for (const { object } of this.#retired) this.#engine.forgetObject(object);
-      for (const { pool, id, index } of this.#puts) pool.welcome(id, index);
-    } else {
-      this.#undo();
-    }
+    if (isDone) for (const { object } of this.#retired) this.#engine.forgetObject(object);
+    else this.#undo();
+    // Of a batch that failed too: a replace may have been committed early and is stored.
+    for (const { pool, id, index } of this.#puts) pool.welcome(id, index);
     for (const { pool, id } of this.#touched) pool.forgetIfEmpty(id);
     this.#pools.length = this.#touched.length = this.#retired.length = this.#puts.length = 0;
     return outcome;
