@@ -17,6 +17,7 @@ const ATTRIBUTES = 'src/tmem/pool-attributes';
 const SHARED = 'src/tmem/shared-pools';
 const CLIENT = 'src/tmem/tmem-client';
 const BATCH = 'src/tmem/tmem-batch';
+const WEIGHTED = 'src/evict/weighted';
 
 export const MUTANTS: readonly Mutant[] = [
   in_(ATTRIBUTES, 'R1', 'isShared ? SHARED : 0', 'isShared ? 0 : 0', 'tmem'),
@@ -132,8 +133,16 @@ export const MUTANTS: readonly Mutant[] = [
     'return { ...this.#log.stagedAt(this.#batch.location[0]',
     'tmem',
   ),
-  in_(POOL, 'R50', 'this.#ground.eviction.makeRoom()', 'void 0', 'eviction'),
-  in_('src/tmem/eviction', 'R52', 'bytes += order.bytes', 'bytes += 0', 'eviction'),
+  in_(WEIGHTED, 'R44', 'own ? oldest(claimants, requester) : null', 'null', WEIGHTED),
+  in_(
+    WEIGHTED,
+    'R45',
+    'mine * totalWeight > global * requester.weight',
+    'global * requester.weight > mine * totalWeight',
+    WEIGHTED,
+  ),
+  in_(POOL, 'R50', 'this.#ground.eviction.makeRoom(by.claims)', 'void 0', 'eviction'),
+  in_('src/tmem/eviction', 'R52', 'sum + order.bytes', 'sum', 'eviction'),
   in_(TMEM, 'R53', 'given < bytes && page > 0', 'given < 0 && page > 0', 'eviction'),
   in_(TMEM, 'R55', 'client.frozen = frozen', 'void frozen', 'eviction'),
   in_(SHARED, 'R58', 'uuid < INVALID_UUID', 'uuid <= INVALID_UUID', 'shared'),
@@ -148,7 +157,7 @@ export const MUTANTS: readonly Mutant[] = [
   in_('src/engine/store-index', 'R77', 'pool.storedBytes += bytes', 'pool.storedBytes += 4096', 'eviction'),
 ];
 
-/** `test` is a file of src/tmem; `pattern`, where not the rule itself, what else its title may say. */
+/** `test` is a file of src/tmem, or one with its folder; `pattern`, where not the rule itself, what else its title may say. */
 function in_(source: string, rule: string, find: string, replace: string, test: string, pattern = rule): Mutant {
-  return { rule: pattern, source, find, replace, test: `src/tmem/${test}.test` };
+  return { rule: pattern, source, find, replace, test: test.includes('/') ? `${test}.test` : `src/tmem/${test}.test` };
 }
