@@ -3,12 +3,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FailingFiles } from '../../test/support/failing-files.js';
 import { TestEngine } from '../../test/support/test-engine.js';
+import { UnreadableFiles } from '../../test/support/unreadable-files.js';
 import { versionedPage } from '../../test/support/versioned-page.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
 import { pageIndex } from '../base/ids.js';
 import { seededPrng } from '../base/prng.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
+import { checkEngine } from './check.js';
 import { GetOutcome, PutOutcome } from './engine.js';
+import { loadKernel } from './kernel.js';
 import { NO_CELL } from './page-table.js';
 import { EPHEMERAL_NUMBERS, type StoredObject } from './stored-object.js';
 
@@ -111,6 +114,43 @@ test('a store that could give up pages has no more room long before one that cou
   let more = 0;
   while (store.store(pages + more, versionedPage(1, 1))) more++;
   assert.ok(more > pages / 12 && more < pages / 4, `${pages} pages and ${more} more`);
+});
+
+test('a check of the arena passes over them, whole or damaged', () => {
+  const files = new MemorySegmentFiles();
+  const store = new Ephemeral(files);
+  store.put(1, versionedPage(1, 1));
+  for (let page = 0; page < 12; page++) store.putEphemeral(page, versionedPage(page, 1));
+  assert.ok(store.commit());
+  for (const { slot } of files.list()) {
+    const file = Buffer.from(files.fileOf(slot).buffer);
+    const at = file.indexOf(versionedPage(5, 1));
+    if (at !== -1) file[at + 100]! ^= 1;
+  }
+  store.engine.close();
+  const { recovered, badPages } = checkEngine(loadKernel({ memoryBytes: 2 * 1024 * 1024 }), files);
+  assert.deepEqual([recovered.pages, recovered.damage, badPages], [1, [], []]);
+});
+
+test('one that cannot be read is damaged, survives no cleaning as another page, and is flushed like any', () => {
+  const files = new UnreadableFiles();
+  const store = new Ephemeral(files);
+  for (let page = 0; page < 20; page++) store.putEphemeral(page, versionedPage(page, 1));
+  assert.ok(store.commit());
+  for (const { slot } of files.list()) {
+    const at = Buffer.from(files.fileOf(slot).buffer).indexOf(versionedPage(5, 1));
+    if (at !== -1) files.spoil(slot, at);
+  }
+  for (let round = 0; round < 400; round++) {
+    assert.equal(store.putEphemeral(30 + (round % 3), versionedPage(round, 1)), PutOutcome.stored);
+    assert.ok(store.commit());
+  }
+  store.settle();
+  assert.equal(store.engine.get(store.ephemeral, pageIndex(5), store.page), GetOutcome.damaged);
+  assert.equal(store.getEphemeral(12), versionedPage(12, 1).toString('latin1'));
+  store.engine.flushPage(store.ephemeral, pageIndex(5));
+  assert.ok(store.commit());
+  assert.equal(store.getEphemeral(5), 'missing');
 });
 
 class Ephemeral extends TestEngine {
