@@ -1,13 +1,7 @@
 /**
  * One daemon per arena. Two things are held, because each misses what the other sees:
  *
- * - An abstract Unix socket. The kernel lets it go with the process, however that ends, so it is never stale. Its name
- *   is filled up to the full length of an address,
- *
- *        NUL  t m e m - DEV - INO  x x x ... x        108 bytes
- *
- *   because Node 20 pads shorter names with NULs and later versions do not: a short name would let two versions of
- *   Node share one arena. Abstract names belong to a network namespace.
+ * - The lock of its inode, an abstract Unix socket, which is never stale. It belongs to a network namespace.
  * - `ARENA/owner.json`, for daemons in other network namespaces. It can be stale: the process it names is looked up.
  *   Where that process is in another pid namespace too, it cannot be seen, and the file's age tells: its owner touches
  *   it every {@link BEAT_MS}. An owner that was suspended meanwhile and finds another name in it must end at once.
@@ -18,13 +12,10 @@
  * Then two write one log. SECURITY.md says what an operator must not do.
  */
 import { linkSync, readFileSync, renameSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { systemCode, TmemError } from '../base/errors.js';
+import { type InodeLock, lockInode } from '../io/inode-lock.js';
 import { fateOf, ownIdentity, type ProcessIdentity } from './process-identity.js';
-
-/** Length of `sun_path`. */
-const ABSTRACT_NAME_BYTES = 108;
 
 const BEAT_MS = 2000;
 
@@ -39,7 +30,7 @@ interface Owner extends ProcessIdentity {
 }
 
 export interface ArenaLock {
-  /** Removes `owner.json` and lets go of the socket. */
+  /** Removes `owner.json` and lets go of the inode. */
   release(): void;
 }
 
@@ -50,7 +41,7 @@ export interface ArenaLock {
  * @throws TmemError E_ARENA_BUSY, E_ARENA_FULL, E_DENIED
  */
 export async function lockArena(arena: string, runDir: string, onStolen: () => void): Promise<ArenaLock> {
-  const socket = await holdAbstractName(arena);
+  const inode = await requireInode(arena);
   const file = path.join(arena, 'owner.json');
   const text = JSON.stringify({
     v: 1,
@@ -61,7 +52,7 @@ export async function lockArena(arena: string, runDir: string, onStolen: () => v
   try {
     takeOwnerFile(file, text, arena);
   } catch (error) {
-    socket.close();
+    inode.release();
     throw error;
   }
   const beat = setInterval(() => {
@@ -74,7 +65,7 @@ export async function lockArena(arena: string, runDir: string, onStolen: () => v
     release(): void {
       clearInterval(beat);
       if (textOf(file) === text) unlinkSync(file);
-      socket.close();
+      inode.release();
     },
   };
 }
@@ -85,32 +76,21 @@ export async function lockArena(arena: string, runDir: string, onStolen: () => v
  * @throws TmemError E_ARENA_BUSY
  */
 export async function lockArenaForReading(arena: string): Promise<ArenaLock> {
-  const socket = await holdAbstractName(arena);
+  const inode = await requireInode(arena);
   try {
     const file = path.join(arena, 'owner.json');
     refuseLiving(textOf(file), file, arena);
   } catch (error) {
-    socket.close();
+    inode.release();
     throw error;
   }
-  return { release: () => void socket.close() };
+  return inode;
 }
 
-/** Exported for tests: the name, NUL first, always of full length. */
-export function abstractNameOf(arena: string): string {
-  const { dev, ino } = statSync(arena, { bigint: true });
-  return `\0tmem-${dev}-${ino}`.padEnd(ABSTRACT_NAME_BYTES, 'x');
-}
-
-function holdAbstractName(arena: string): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    // Nobody has business with it; whoever connects is sent away.
-    const server = createServer((connection) => connection.destroy());
-    server.once('error', (error) => {
-      reject(systemCode(error) === 'EADDRINUSE' ? busy(arena, 'another daemon uses it') : error);
-    });
-    server.listen(abstractNameOf(arena), () => resolve(server.unref()));
-  });
+async function requireInode(arena: string): Promise<InodeLock> {
+  const lock = await lockInode(statSync(arena, { bigint: true }));
+  if (lock === undefined) throw busy(arena, 'another daemon uses it');
+  return lock;
 }
 
 /** Touches the file, or puts it back where somebody cleaned up. @returns false where it names another */
