@@ -14,6 +14,8 @@ export interface ExportSpec {
   readonly sizeBytes: number;
   /** Where the shard listens: a path that is free (the daemon has removed a stale socket) and short enough. */
   readonly socket: string;
+  /** Where its pages go that leave the store: an absolute path of a file that no other export uses; null for nowhere. */
+  readonly spill: string | null;
 }
 
 /** Page numbers of an object are unsigned 32-bit integers: 16 TiB of pages. */
@@ -65,6 +67,8 @@ export interface GuestStatus {
   readonly persistentPages: number;
   readonly ephemeralPages: number;
   readonly storedBytes: number;
+  /** Persistent pages that are in spill files. */
+  readonly spilledPages: number;
   /** No fresh put and no new pool until it is thawed. */
   readonly frozen: boolean;
 }
@@ -85,6 +89,8 @@ export interface ExportStatus {
   readonly storedPages: number;
   readonly sameFilledPages: number;
   readonly storedBytes: number;
+  /** Those of the stored pages that are in the spill file. */
+  readonly spilledPages: number;
   /** Requests since the daemon started, not pages. */
   readonly reads: number;
   readonly writes: number;

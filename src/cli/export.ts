@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { ExportRemovedDocument, ExportsDocument } from '../base/changes.js';
 import { exportSizeProblem } from '../base/export-size.js';
 import { parseSize } from '../base/size.js';
+import { spillPathProblem } from '../base/spill-path.js';
 import {
   apiPath,
   askStatus,
@@ -29,9 +30,22 @@ export function exportCommand(): Command {
       .command('add')
       .description('serve a swap disk until it is removed or the daemon ends; nothing is written to the config')
       .argument('<export>', 'GUEST/NAME; the guest is made where there is none')
-      .requiredOption('--size <size>', 'size of the disk, such as 2GiB', sizeFlag),
-  ).action((name: string, options: DaemonOptions & { size: number }) =>
-    order(options, ['POST', apiPath('exports', ...splitName(name, 'export')), { size_bytes: options.size }], sayAdded),
+      .requiredOption('--size <size>', 'size of the disk, such as 2GiB', sizeFlag)
+      .option(
+        '--spill <file>',
+        'where pages go that leave the store, on a disk; made where it is not there',
+        spillFlag,
+      ),
+  ).action((name: string, options: DaemonOptions & { size: number; spill?: string }) =>
+    order(
+      options,
+      [
+        'POST',
+        apiPath('exports', ...splitName(name, 'export')),
+        { size_bytes: options.size, ...(options.spill !== undefined && { spill: options.spill }) },
+      ],
+      sayAdded,
+    ),
   );
 
   withDaemonOptions(
@@ -63,4 +77,11 @@ function sizeFlag(written: string): number {
   const problem = exportSizeProblem(parsed.bytes);
   if (problem !== undefined) throw new InvalidArgumentError(`It is ${problem}.`);
   return parsed.bytes;
+}
+
+/** The daemon's folder is not the caller's, so that a relative path would mean another file. */
+function spillFlag(written: string): string {
+  const problem = spillPathProblem(written);
+  if (problem !== undefined) throw new InvalidArgumentError(`It is ${problem}.`);
+  return written;
 }

@@ -5,7 +5,10 @@ import { type Column, formatTable } from './table.js';
 
 export function guestTable(guests: readonly StatusGuest[]): string {
   return formatTable(
-    [...['GUEST', 'KIND', 'STATE', 'FROZEN'].map(left), ...['CAP', 'WEIGHT', 'RESERVED', 'PAGES', 'STORED'].map(right)],
+    [
+      ...['GUEST', 'KIND', 'STATE', 'FROZEN'].map(left),
+      ...['CAP', 'WEIGHT', 'RESERVED', 'PAGES', 'STORED', 'SPILLED'].map(right),
+    ],
     guests.map((guest) => [
       guest.name,
       guest.kind ?? '',
@@ -16,6 +19,7 @@ export function guestTable(guests: readonly StatusGuest[]): string {
       guest.reservation_bytes === null ? '' : size(guest.reservation_bytes),
       String(guest.persistent_pages + guest.ephemeral_pages),
       size(guest.stored_bytes),
+      pagesOf(guest.spilled_pages),
     ]),
   );
 }
@@ -24,7 +28,7 @@ export function exportTable(exports: readonly StatusExport[]): string {
   return formatTable(
     [
       ...['EXPORT', 'MODE'].map(left),
-      ...['SIZE', 'CLIENTS', 'PAGES', 'SAME', 'STORED', 'READS', 'WRITES', 'TRIMS', 'ERRORS'].map(right),
+      ...['SIZE', 'CLIENTS', 'PAGES', 'SAME', 'STORED', 'SPILLED', 'READS', 'WRITES', 'TRIMS', 'ERRORS'].map(right),
     ],
     exports.map((disk) => [
       disk.name,
@@ -34,6 +38,7 @@ export function exportTable(exports: readonly StatusExport[]): string {
       String(disk.stored_pages),
       String(disk.same_filled_pages),
       size(disk.stored_bytes),
+      pagesOf(disk.spilled_pages),
       String(disk.reads),
       String(disk.writes),
       String(disk.trims),
@@ -57,6 +62,10 @@ export function poolTable(pools: readonly StatusPool[]): string {
       String(pool.verify_failures),
     ]),
   );
+}
+
+function pagesOf(pages: number | null): string {
+  return pages === null ? '' : String(pages);
 }
 
 export function left(head: string): Column {

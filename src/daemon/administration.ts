@@ -1,11 +1,14 @@
 /** The administrator's commands carried out: who is meant, one after the other, with a line of the log for each. */
+import path from 'node:path';
 import { TmemError } from '../base/errors.js';
 import { exportSizeProblem } from '../base/export-size.js';
 import { EXPORT_NAME, EXPORT_NAME_RULE, GUEST_NAME, GUEST_NAME_RULE } from '../base/names.js';
 import { notFound, quoted } from '../base/not-found.js';
 import type { Forgotten } from '../base/shard-port.js';
+import { spillPathProblem } from '../base/spill-path.js';
 import type { GuestSettings, HostControl, Removed } from '../host/host-control.js';
 import type { StorePort } from '../host/store-port.js';
+import { spillInArena } from './config/spill-place.js';
 import type { Log } from './log.js';
 import type { OneByOne } from './one-by-one.js';
 import type { Roster } from './roster.js';
@@ -60,7 +63,7 @@ export class Administration implements HostControl {
     });
   }
 
-  addExport(guest: string, name: string, sizeBytes: number): Promise<void> {
+  addExport(guest: string, name: string, sizeBytes: number, spill: string | null): Promise<void> {
     return this.#oneByOne.run(async () => {
       if (!GUEST_NAME.test(guest)) throw new TmemError('E_USAGE', `${quoted(guest)} is a bad name: ${GUEST_NAME_RULE}`);
       if (!EXPORT_NAME.test(name)) throw new TmemError('E_USAGE', `${quoted(name)} is a bad name: ${EXPORT_NAME_RULE}`);
@@ -68,8 +71,9 @@ export class Administration implements HostControl {
       if (problem !== undefined) throw new TmemError('E_USAGE', `the size is ${problem}`);
       if (this.#roster.export(guest, name) !== undefined)
         throw new TmemError('E_IN_USE', `export ${guest}/${name} is there already: choose another name, or remove it`);
-      await this.#roster.addExport(guest, name, sizeBytes);
-      this.#log.info({ export: `${guest}/${name}`, sizeBytes }, 'export added');
+      const spillFile = spill === null ? null : this.#requireSpillPath(spill);
+      await this.#roster.addExport(guest, name, sizeBytes, spillFile);
+      this.#log.info({ export: `${guest}/${name}`, sizeBytes, spill: spillFile }, 'export added');
     });
   }
 
@@ -105,6 +109,19 @@ export class Administration implements HostControl {
       this.#log.info({ guest, pool, pages: forgotten.pages }, 'pool destroyed');
       return forgotten;
     });
+  }
+
+  /** What its disk says of it is found out when it is opened. */
+  #requireSpillPath(spill: string): string {
+    const place = path.resolve('/', spill);
+    const problem = spillPathProblem(spill) ?? spillInArena(place, this.#roster.config.arena.path);
+    if (problem !== undefined) throw new TmemError('E_USAGE', `the spill file ${quoted(spill)} is ${problem}`);
+    const user = this.#roster.exports.find((spec) => spec.spill === place);
+    if (user === undefined) return place;
+    throw new TmemError(
+      'E_IN_USE',
+      `the spill file ${place} is that of export ${user.guest}/${user.name}: name another`,
+    );
   }
 
   /** One that is served, or that its pages alone remember. */

@@ -27,7 +27,13 @@ test('a cap goes with its guest, so that the guest can come back without one', (
 });
 
 test('an export that could not be added is taken for new by the next reload', () => {
-  const exports = ['s', 't'].map((name) => ({ guest: 'a', name, sizeBytes: 4096, socket: `/run/a-${name}.nbd` }));
+  const exports = ['s', 't'].map((name) => ({
+    guest: 'a',
+    name,
+    sizeBytes: 4096,
+    socket: `/run/a-${name}.nbd`,
+    spill: null,
+  }));
   const next = config({ guests: [guest('a', { exports })] });
   const { added, config: whole } = planReload(config(), next);
   const without = withoutExports(whole, new Set(added));
@@ -36,7 +42,7 @@ test('an export that could not be added is taken for new by the next reload', ()
 });
 
 test('exports come and go', () => {
-  const exports = [{ guest: 'b', name: 's', sizeBytes: 4096, socket: '/other/b-s.nbd' }];
+  const exports = [{ guest: 'b', name: 's', sizeBytes: 4096, socket: '/other/b-s.nbd', spill: null }];
   const next = config({ runDir: '/other', guests: [guest('b', { capBytes: 1, exports })] });
   const plan = planReload(config({ guests: [guest('a')] }), next);
   assert.deepEqual(
@@ -99,11 +105,31 @@ test('places, sizes and a named capacity wait for a restart, are named, and stay
     capacityBytes: 1,
     capacityIsDefault: false,
     http: null,
-    guests: [{ ...guest('a'), exports: [{ guest: 'a', name: 's', sizeBytes: 8192, socket: '/other/a-s.nbd' }] }],
+    guests: [
+      { ...guest('a'), exports: [{ guest: 'a', name: 's', sizeBytes: 8192, socket: '/other/a-s.nbd', spill: null }] },
+    ],
   });
   const plan = planReload(now, next);
   assert.deepEqual(plan.needRestart, ['run_dir', 'arena', 'capacity', 'http', 'guest.a.swap.s.size']);
   assert.deepEqual(plan.config, now);
+});
+
+test('another spill file waits for a restart and is named, and an export that comes has its own', () => {
+  const spilling = (spill: string | null): Config =>
+    config({ guests: [guest('a', { exports: [{ ...diskOf('a', 's'), spill }] })] });
+  for (const [before, after] of [
+    ['/x', '/y'],
+    ['/x', null],
+    [null, '/y'],
+  ] as const) {
+    const plan = planReload(spilling(before), spilling(after));
+    assert.deepEqual([plan.needRestart, plan.added, plan.removed], [['guest.a.swap.s.spill'], [], []]);
+    assert.deepEqual(plan.config, spilling(before));
+  }
+  assert.deepEqual(
+    planReload(config({ guests: [] }), spilling('/y')).added.map(({ spill }) => spill),
+    ['/y'],
+  );
 });
 
 test('a default capacity that moved with the free memory is nobody’s wish', () => {
@@ -128,7 +154,7 @@ function config(changed: Partial<Config> = {}): Config {
 }
 
 function diskOf(guestName: string, name: string): GuestConfig['exports'][number] {
-  return { guest: guestName, name, sizeBytes: 4096, socket: `/run/${guestName}-${name}.nbd` };
+  return { guest: guestName, name, sizeBytes: 4096, socket: `/run/${guestName}-${name}.nbd`, spill: null };
 }
 
 function guest(name: string, changed: Partial<GuestConfig> = {}): GuestConfig {

@@ -22,7 +22,7 @@ export interface Reload {
 
 export function planReload(now: Config, next: Config): Reload {
   const needRestart = RESTART_KEYS.filter(({ differs }) => differs(now, next)).map(({ key }) => key);
-  const guests = withAdded(next.guests, now.guests).map((guest) => keepSizes(guest, now, needRestart));
+  const guests = withAdded(next.guests, now.guests).map((guest) => keepDisks(guest, now, needRestart));
   const config: Config = {
     ...next,
     runDir: now.runDir,
@@ -68,15 +68,16 @@ function withAdded(named: readonly GuestConfig[], now: readonly GuestConfig[]): 
   return [...named.map(completed), ...unnamed.map(kept)];
 }
 
-/** A disk does not change its size under a guest that uses it. Notes which ones were asked to. */
-function keepSizes(guest: GuestConfig, now: Config, needRestart: string[]): GuestConfig {
+/** A disk keeps its size and its spill file under a guest that uses it. Notes which ones were asked to. */
+function keepDisks(guest: GuestConfig, now: Config, needRestart: string[]): GuestConfig {
   const exports = guest.exports.map((spec) => {
     const running = guestOf(now, guest.name)?.exports.find(({ name }) => name === spec.name);
     // A new export gets its socket where the others are, whatever the run_dir after the next restart.
     if (running === undefined) return { ...spec, socket: path.join(now.runDir, path.basename(spec.socket)) };
     if (running.sizeBytes !== spec.sizeBytes) needRestart.push(`guest.${guest.name}.swap.${spec.name}.size`);
+    if (running.spill !== spec.spill) needRestart.push(`guest.${guest.name}.swap.${spec.name}.spill`);
     // The file may name by now what a command added.
-    return { ...spec, sizeBytes: running.sizeBytes, socket: running.socket };
+    return { ...spec, sizeBytes: running.sizeBytes, spill: running.spill, socket: running.socket };
   });
   return { ...guest, exports };
 }

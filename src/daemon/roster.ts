@@ -69,8 +69,12 @@ export class Roster {
     this.#setGuests(this.#config.guests.map((guest) => (guest.name === name ? { ...guest, ...settings } : guest)));
   }
 
-  /** Makes the guest where there is none of that name. @throws TmemError E_SOCKET_PATH, E_SOCKET_BUSY, E_DENIED, E_CONFIG */
-  async addExport(guestName: string, name: string, sizeBytes: number): Promise<void> {
+  /**
+   * Makes the guest where there is none of that name.
+   *
+   * @throws TmemError E_SOCKET_PATH, E_SOCKET_BUSY, E_DENIED, E_CONFIG, E_SPILL
+   */
+  async addExport(guestName: string, name: string, sizeBytes: number, spill: string | null): Promise<void> {
     const known = this.guest(guestName);
     const guest = known ?? newGuest(guestName);
     if (guest.exports.length >= EXPORTS_PER_GUEST_MAX)
@@ -79,7 +83,7 @@ export class Roster {
         `guest ${guestName} has ${EXPORTS_PER_GUEST_MAX} swap disks, the most there can be: remove one first`,
       );
     const socket = exportSocket(this.#config.runDir, guestName, name);
-    const spec: ExportConfig = { guest: guestName, name, sizeBytes, socket, atRunTime: true };
+    const spec: ExportConfig = { guest: guestName, name, sizeBytes, socket, spill, atRunTime: true };
     await this.#serve(spec);
     const now = { ...guest, exports: [...guest.exports, spec] };
     const { guests } = this.#config;
@@ -130,9 +134,9 @@ export class Roster {
     return plan.added.filter((spec) => !absent.has(spec));
   }
 
-  async #serve({ guest, name, sizeBytes, socket }: ExportConfig): Promise<void> {
+  async #serve({ guest, name, sizeBytes, socket, spill }: ExportConfig): Promise<void> {
     await freeSocketPath(socket);
-    await this.#store.addExport({ guest, name, sizeBytes, socket });
+    await this.#store.addExport({ guest, name, sizeBytes, socket, spill });
   }
 
   /** What was refused because it is in use stays; whatever else went wrong came after the exports had gone. */

@@ -145,7 +145,7 @@ class Daemon {
       fs: arena.fs,
       capacityBytes: this.#config.capacityBytes,
       limits: guests.map(({ name, capBytes }) => ({ guest: name, capBytes })),
-      exports: exports.map(({ guest, name, sizeBytes, socket }) => ({ guest, name, sizeBytes, socket })),
+      exports: exports.map(({ guest, name, sizeBytes, socket, spill }) => ({ guest, name, sizeBytes, socket, spill })),
     });
     this.#undo.add(watchShard(this.#shard, () => this.#shardIsSilent()));
     this.#roster.handOverSockets();

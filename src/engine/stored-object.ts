@@ -27,6 +27,8 @@ export class StoredPool {
   rawPages = 0;
   /** Bytes of records, what the pool is charged (R77). */
   storedBytes = 0;
+  /** Pages that are in the spill file. */
+  spilledPages = 0;
   /** What the staged batch would add to `storedBytes`; below 0 when it frees. */
   pendingBytes = 0;
 

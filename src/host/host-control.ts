@@ -33,8 +33,13 @@ export interface HostControl {
    */
   removeGuest(guest: string, force: boolean): Promise<Removed & Forgotten>;
 
-  /** E_IN_USE where the name is taken; E_USAGE for a bad name or size; E_SOCKET_*; E_DENIED where the guest is frozen. */
-  addExport(guest: string, name: string, sizeBytes: number): Promise<void>;
+  /**
+   * E_IN_USE where the name or the spill file is taken; E_USAGE for a bad name, size or path; E_SOCKET_*; E_SPILL;
+   * E_DENIED where the guest is frozen.
+   *
+   * @param spill - absolute path of its spill file; null for none
+   */
+  addExport(guest: string, name: string, sizeBytes: number, spill: string | null): Promise<void>;
 
   /** The pool is kept: adding the export again brings its pages back. E_IN_USE as {@link HostControl.removeGuest}. */
   removeExport(guest: string, name: string, force: boolean): Promise<Removed>;

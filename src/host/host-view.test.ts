@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { PoolStatus, ShardStatus } from '../base/shard-port.js';
+import type { ExportStatus, PoolStatus, ShardStatus } from '../base/shard-port.js';
 import { exportUri, type HostFacts, statusOf } from './host-view.js';
 
 test('the committed lines of the ledger add up to the budget, whatever is stored', () => {
@@ -31,7 +31,9 @@ test('the committed lines of the ledger add up to the budget, whatever is stored
 test('a guest of the config without pages is shown, and so are pages without a guest', () => {
   const { guests } = statusOf(
     facts,
-    store({ guests: [{ name: 'old', persistentPages: 2, ephemeralPages: 1, storedBytes: 300, frozen: true }] }),
+    store({
+      guests: [{ name: 'old', persistentPages: 2, ephemeralPages: 1, storedBytes: 300, spilledPages: 0, frozen: true }],
+    }),
     here,
   );
   assert.deepEqual(
@@ -70,6 +72,27 @@ test('warnings of the config and of the store are one list', () => {
   assert.deepEqual(warnings, [config, damage]);
 });
 
+test('spilled pages are told of guests and of exports with a spill file, and their bytes of all, orphans too', () => {
+  const guest = { persistentPages: 9, ephemeralPages: 0, storedBytes: 0, frozen: false };
+  const spec = facts.guests[0]!.exports[0]!;
+  const spilling = { ...facts, guests: [{ ...facts.guests[0]!, exports: [{ ...spec, spill: '/x' }] }] };
+  const counted = store({
+    guests: [
+      { ...guest, name: 'vm1', spilledPages: 3 },
+      { ...guest, name: 'old', spilledPages: 4 },
+    ],
+    exports: [exportStatus({ spilledPages: 3 })],
+  });
+  const { guests, exports, ledger } = statusOf(spilling, counted, here);
+  assert.deepEqual(
+    [guests.map(({ spilled_pages: pages }) => pages), exports[0]!.spilled_pages, ledger.spill_bytes],
+    [[3, 4], 3, 7 * 4096],
+  );
+  assert.equal(statusOf(spilling, store({}), here).exports[0]!.spilled_pages, 0);
+  const without = statusOf(facts, store({}), here);
+  assert.deepEqual([without.exports[0]!.spilled_pages, without.ledger.spill_bytes], [null, 0]);
+});
+
 test('an export is named with its guest, and its URI is what libnbd reads', () => {
   const { exports } = statusOf(facts, store({}), here);
   assert.deepEqual(
@@ -103,7 +126,7 @@ const facts: HostFacts = {
       weight: 100,
       capBytes: null,
       reservationBytes: null,
-      exports: [{ guest: 'vm1', name: 's', sizeBytes: 4096, socket: '/run/tmem/vm1-s.nbd' }],
+      exports: [{ guest: 'vm1', name: 's', sizeBytes: 4096, socket: '/run/tmem/vm1-s.nbd', spill: null }],
     },
   ],
   warnings: [],
@@ -118,6 +141,25 @@ function store(changed: Partial<ShardStatus>): ShardStatus {
     pools: [],
     verifyFailures: 0,
     warnings: [],
+    ...changed,
+  };
+}
+
+function exportStatus(changed: Partial<ExportStatus>): ExportStatus {
+  return {
+    guest: 'vm1',
+    name: 's',
+    connections: 0,
+    storedPages: 0,
+    sameFilledPages: 0,
+    storedBytes: 0,
+    spilledPages: 0,
+    reads: 0,
+    writes: 0,
+    trims: 0,
+    flushes: 0,
+    errors: 0,
+    requestTimes: [],
     ...changed,
   };
 }

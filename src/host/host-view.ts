@@ -3,6 +3,7 @@
 import { formatSize } from '../base/size.js';
 import type { StatusDocument, StatusGuest, StatusLedger, Warning } from '../base/status.js';
 import type { ExportSpec, GuestStatus, PoolStatus, RequestTimes, ShardStatus } from '../base/shard-port.js';
+import { PAGE_BYTES } from '../base/units.js';
 import type { StorePort } from './store-port.js';
 
 export interface HostView {
@@ -105,7 +106,7 @@ export function exportUri({ guest, name, socket }: Pick<ExportSpec, 'guest' | 'n
  * Until there are drivers the host gives out the arena and nothing else. The index is kept outside the arena, so the
  * budget is the capacity and the metadata; what is stored comes off the capacity, and the rest of it is free.
  */
-function ledgerOf({ arena, pools }: ShardStatus): StatusLedger {
+function ledgerOf({ arena, guests, pools }: ShardStatus): StatusLedger {
   const stored = (kind: PoolStatus['kind']): number =>
     pools.filter((pool) => pool.kind === kind).reduce((sum, { storedBytes }) => sum + storedBytes, 0);
   const committed = {
@@ -119,7 +120,7 @@ function ledgerOf({ arena, pools }: ShardStatus): StatusLedger {
     budget_bytes: arena.capacityBytes + arena.metadataBytes,
     committed: { ...committed, free: arena.capacityBytes - committed.persistent - committed.ephemeral },
     measured: { resident: null, reported_free: null, image_cache: null, host_swap: null, unexplained: null },
-    spill_bytes: null,
+    spill_bytes: guests.reduce((sum, { spilledPages }) => sum + spilledPages, 0) * PAGE_BYTES,
   };
 }
 
@@ -155,7 +156,7 @@ function guestOf(name: string, stored: GuestStatus | undefined): StatusGuest {
     persistent_pages: stored?.persistentPages ?? 0,
     ephemeral_pages: stored?.ephemeralPages ?? 0,
     stored_bytes: stored?.storedBytes ?? 0,
-    spilled_pages: null,
+    spilled_pages: stored?.spilledPages ?? 0,
   };
 }
 
@@ -189,7 +190,8 @@ function exportOf(spec: ExportSpec, store: ShardStatus): StatusDocument['exports
     stored_pages: counted?.storedPages ?? 0,
     same_filled_pages: counted?.sameFilledPages ?? 0,
     stored_bytes: counted?.storedBytes ?? 0,
-    spilled_pages: null,
+    // Without a spill file there is nothing to count.
+    spilled_pages: spec.spill === null ? null : (counted?.spilledPages ?? 0),
     reads: counted?.reads ?? 0,
     writes: counted?.writes ?? 0,
     trims: counted?.trims ?? 0,

@@ -43,6 +43,7 @@ function guestStatus(client: TmemClient): GuestStatus {
     persistentPages: client.persistentPages,
     ephemeralPages: client.ephemeralPages,
     storedBytes: client.storedBytes,
+    spilledPages: client.pools.reduce((sum, pool) => sum + (pool?.owner === client ? pool.stored.spilledPages : 0), 0),
     frozen: client.frozen,
   };
 }
@@ -57,6 +58,7 @@ function exportStatus({ spec, pool }: ServedExport, server: NbdServer): ExportSt
     storedPages: pool.pages,
     sameFilledPages: pool.stored.sameFilledPages,
     storedBytes: pool.stored.storedBytes,
+    spilledPages: pool.stored.spilledPages,
     reads: counted?.reads ?? 0,
     writes: counted?.writes ?? 0,
     trims: counted?.trims ?? 0,

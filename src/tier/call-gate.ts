@@ -1,3 +1,6 @@
+/** Of all spill files of a process together: one thread is left for others. */
+export const SPILL_CALLS_AT_ONCE = 3;
+
 /** Begins the call, unless nobody wants it any more. @returns whether it is under way, to end in {@link CallGate.leave} */
 export type BeginCall = () => boolean;
 

@@ -43,8 +43,8 @@ class FakeShard implements Shard {
       arena: { capacityBytes: this.#options.capacityBytes, occupiedBytes: 8192, liveBytes: 4096, metadataBytes: 40 },
       recovered: this.recovered,
       guests: [
-        { name: 'guest0', persistentPages: 3, ephemeralPages: 0, storedBytes: 4096, frozen: false },
-        { name: 'gone', persistentPages: 1, ephemeralPages: 0, storedBytes: 100, frozen: false },
+        { name: 'guest0', persistentPages: 3, ephemeralPages: 0, storedBytes: 4096, spilledPages: 2, frozen: false },
+        { name: 'gone', persistentPages: 1, ephemeralPages: 0, storedBytes: 100, spilledPages: 0, frozen: false },
       ],
       exports: exports!.map(([guest, name]) => ({
         guest: guest!,
@@ -53,6 +53,7 @@ class FakeShard implements Shard {
         storedPages: 3,
         sameFilledPages: 1,
         storedBytes: 4096,
+        spilledPages: 2,
         reads: 5,
         writes: 6,
         trims: 7,

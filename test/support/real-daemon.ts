@@ -15,14 +15,20 @@ export interface RealDaemonOptions extends TmemOptions {
   readonly capacity: string;
   /** Sizes, as in the config, by the name of the export: `disk` of the guest `vm`, or `guest/disk`. */
   readonly exports: Readonly<Record<string, string>>;
+  /** Spill files, of the exports that have one. */
+  readonly spill?: Readonly<Record<string, string>>;
 }
 
 /** Not ready yet. */
-export function serveReal(places: Places, { capacity, exports, ...options }: RealDaemonOptions): TmemProcess {
+export function serveReal(
+  places: Places,
+  { capacity, exports, spill = {}, ...options }: RealDaemonOptions,
+): TmemProcess {
   const config = path.join(places.folder, 'tmem.toml');
   const lines = Object.entries(exports).map(([name, size]) => {
     const [disk, guest = 'vm'] = name.split('/').toReversed();
-    return `[guest.${guest}.swap.${disk}]\nsize = "${size}"\n`;
+    const file = spill[name] === undefined ? '' : `spill = "${spill[name]}"\n`;
+    return `[guest.${guest}.swap.${disk}]\nsize = "${size}"\n${file}`;
   });
   writeFileSync(config, lines.join(''));
   const folders = ['--run-dir', places.runDir, '--arena', places.arena];

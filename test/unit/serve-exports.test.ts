@@ -164,6 +164,43 @@ test('an export that cannot be added is refused with its reason, and nothing of 
   assert.equal((await daemon.stop()).code, 0);
 });
 
+test('a spill file is named by its whole path, is one export’s alone, and is not in the arena', async () => {
+  const [own, other] = ['own', 'other'].map((name) => path.join(places.folder, `${name}.spill`));
+  const exports = { 'vm1/a': '1MiB' };
+  await using daemon = serveReal(places, { capacity: '64MiB', exports, spill: { 'vm1/a': own! } });
+  await daemon.ready();
+  const add = (spill: string): Promise<Ended> =>
+    askReal(places, 'export', 'add', 'vm1/b', '--size', '1M', '--spill', spill);
+  isRefused(
+    await add('here.spill'),
+    2,
+    `E_USAGE: option '--spill <file>' argument 'here.spill' is invalid. It is not an absolute path: begin it with "/".: see "tmem export --help"`,
+  );
+  isRefused(await add(own!), 1, `E_IN_USE: the spill file ${own!} is that of export vm1/a: name another`);
+  isRefused(
+    await add(path.join(places.arena, 'x')),
+    2,
+    `E_USAGE: the spill file "${path.join(places.arena, 'x')}" is inside the arena ${places.arena}: name a file elsewhere, on a disk`,
+  );
+  await assert.rejects(
+    changeControl(places.runDir, 'POST', '/api/v1/exports/vm1/b', { size_bytes: PAGE, spill: 'x' }),
+    { code: 'E_USAGE', message: 'the spill file "x" is not an absolute path: begin it with "/"' },
+  );
+  assert.equal((await add(other!)).code, 0);
+  const { exports: shown, ledger } = await statusReal(places);
+  assert.deepEqual(
+    [shown.map(({ name, spilled_pages: pages }) => [name, pages]), ledger.spill_bytes],
+    [
+      [
+        ['vm1/a', 0],
+        ['vm1/b', 0],
+      ],
+      0,
+    ],
+  );
+  assert.equal((await daemon.stop()).code, 0);
+});
+
 test('an export or pool that is not there is not found, and the nearest is named', async () => {
   await using daemon = await serve({ 'vm1/a': '1MiB', 'vm2/swap0': '1MiB' });
   for (const [args, line] of [

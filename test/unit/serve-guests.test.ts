@@ -25,7 +25,7 @@ test('guests are listed and shown, for people and as JSON', async () => {
   const client = await connect('vm1-a');
   await client.write(0, patterned(2 * PAGE));
   const list = await askReal(places, 'guest', 'list');
-  assert.match(list.stdout, /^GUEST +KIND .*\nvm1 +vm +no-driver +no +- +100 +- +2 .*\nvm2 +vm .* 0 +0B\n$/);
+  assert.match(list.stdout, /^GUEST +KIND .*\nvm1 +vm +no-driver +no +- +100 +- +2 .*\nvm2 +vm .* 0 +0B +0\n$/);
   const { guests } = await askRealJson<GuestsDocument>(places, 'guest', 'list');
   assert.deepEqual(
     guests.map(({ name }) => name),
@@ -44,7 +44,7 @@ test('what is set is in force and shown, until the config is read again', async 
   await using daemon = await serve();
   const client = await connect('vm1-a');
   const set = await askReal(places, 'guest', 'set', 'vm1', 'cap=0', 'weight=7', 'reservation=1M');
-  assert.match(set.stdout, /^vm1 +vm +no-driver +no +0B +7 +1MiB +0 +0B$/m);
+  assert.match(set.stdout, /^vm1 +vm +no-driver +no +0B +7 +1MiB +0 +0B +0$/m);
   assert.match(set.stdout, /weight and reservation are kept, and have no effect in this version/);
   await rejects(client.write(0, patterned(PAGE)), NbdError.noSpace);
   await askReal(places, 'guest', 'set', 'vm1', 'cap=none');

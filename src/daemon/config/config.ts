@@ -47,6 +47,8 @@ export interface ExportConfig {
   readonly name: string;
   readonly sizeBytes: number;
   readonly socket: string;
+  /** Its spill file, absolute; null for none. */
+  readonly spill: string | null;
   /** The file does not name it: a command added it. */
   readonly atRunTime?: true;
 }

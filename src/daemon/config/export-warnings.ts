@@ -7,9 +7,9 @@ export function exportWarnings(guests: readonly GuestConfig[], capacityBytes: nu
   const exports = guests.flatMap((guest) => guest.exports);
   if (exports.length === 0)
     return [{ code: 'no-exports', text: 'nothing is served: add [guest.NAME.swap.NAME] with a size to the config' }];
-  const swapBytes = exports.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const swapBytes = exports.reduce((sum, { sizeBytes, spill }) => sum + (spill === null ? sizeBytes : 0), 0);
   if (swapBytes <= capacityBytes) return [];
-  // Without spill a full store refuses pages, which stops the guest.
+  // Without spill a full store refuses pages, which stops the guest; with it they move out of the way.
   return [
     {
       code: 'swap-over-capacity',

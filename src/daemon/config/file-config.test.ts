@@ -39,7 +39,11 @@ owner = "libvirt-qemu"
 
 [guest.vm1.swap.swap0]
 size  = "1GiB"
+spill = "/var/lib//tmem/vm1-swap0.spill"
 dedup = false
+
+[guest.vm1.swap.swap1]
+size  = "1MiB"
 
 [guest."a.b"]
 kind = "process"
@@ -60,7 +64,10 @@ kind = "process"
         weight: 50,
         capBytes: 2 ** 31,
         owner: 'libvirt-qemu',
-        swaps: [{ name: 'swap0', sizeBytes: 2 ** 30 }],
+        swaps: [
+          { name: 'swap0', sizeBytes: 2 ** 30, spill: '/var/lib/tmem/vm1-swap0.spill' },
+          { name: 'swap1', sizeBytes: 2 ** 20, spill: null },
+        ],
       },
       { name: 'a.b', kind: 'process', weight: 100, capBytes: null, owner: null, swaps: [] },
     ],
@@ -117,7 +124,21 @@ const mistakes: readonly [what: string, text: string, message: string | RegExp][
   ['a bad address', 'http = "7070"', /^f line 1: http = "7070" is not "HOST:PORT" or "off"/],
   ['a port out of range', 'http = "127.0.0.1:70000"', /is not "HOST:PORT"/],
   ['a bad interval', '[policy]\ninterval = "soon"', /^f line 2: .* is not a time/],
-  ['spill', `${swap}spill = "/x"`, 'f line 3: "spill" is not available in this version: take it out'],
+  [
+    'a relative spill file',
+    `${swap}spill = "x"`,
+    /^f line 3: .*spill = "x" is not an absolute path: begin it with "\/"$/,
+  ],
+  [
+    'a spill file with a line break',
+    `${swap}spill = "/x\\n"`,
+    /^f line 3: .* is no path: a control character is in it$/,
+  ],
+  [
+    'a spill file of two exports',
+    `${swap}spill = "/x/y"\n[guest.b.swap.t]\nsize = "1G"\nspill = "/x/./y"`,
+    'f line 6: the spill file is that of vm1/s too: each export needs its own',
+  ],
   ['dedup', `${swap}dedup = true`, 'f line 3: "dedup = true" is not available in this version: take it out'],
   ['an image disk', '[guest.vm1.disk.root]\nimage = "/x"', /^f line 1: "guest.vm1.disk.root" is not available in/],
   ['more workers', 'workers = 2', 'f line 1: "workers = 2" is not available in this version: take it out'],

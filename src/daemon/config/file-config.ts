@@ -1,11 +1,12 @@
 /**
  * The config file as values: TOML text in, checked tables out. Every mistake is E_CONFIG and names the file, the line
- * and the key. Known keys whose part is not built yet are mistakes too: a swap disk whose `spill` is silently ignored
- * would be refused pages that its owner counts on. `[policy]` and `weight` are the exceptions that the contract makes:
+ * and the key. Known keys whose part is not built yet are mistakes too: a limit that is silently ignored is one that its
+ * owner counts on. `[policy]` and `weight` are the exceptions that the contract makes:
  * accepted, and without effect until there is a policy.
  *
  * Only what the text says is judged here; defaults and the machine come in at `resolve-config`.
  */
+import { resolve } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { TmemError } from '../../base/errors.js';
@@ -15,6 +16,7 @@ import { capacityProblem } from '../../base/capacity.js';
 import { nearest } from '../../base/nearest.js';
 import { EXPORTS_PER_GUEST_MAX, type LogLevel } from '../../base/shard-port.js';
 import { parseSize } from '../../base/size.js';
+import { spillPathProblem } from '../../base/spill-path.js';
 import { type HttpAddress, parseHttpAddress } from './http-address.js';
 import { lineOfKey } from './toml-lines.js';
 
@@ -38,7 +40,13 @@ export interface FileGuest {
   readonly weight: number;
   readonly capBytes: number | null;
   readonly owner: string | null;
-  readonly swaps: readonly { readonly name: string; readonly sizeBytes: number }[];
+  readonly swaps: readonly FileSwap[];
+}
+
+export interface FileSwap {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly spill: string | null;
 }
 
 /** @throws TmemError E_CONFIG */
@@ -59,6 +67,8 @@ export function parseConfig(text: string, file: string): FileConfig {
     if (tooMany === undefined) continue;
     fail(['guest', name, 'swap', tooMany], `guest ${name} has over ${EXPORTS_PER_GUEST_MAX} swap disks: take some out`);
   }
+  for (const { path, other } of spillsTwice(said))
+    fail(path, `the spill file is that of ${other} too: each export needs its own`);
   return {
     capacityBytes: said.capacity,
     arena: said.arena,
@@ -72,7 +82,11 @@ export function parseConfig(text: string, file: string): FileConfig {
       weight: guest.weight ?? WEIGHT_DEFAULT,
       capBytes: guest.cap ?? null,
       owner: guest.owner ?? null,
-      swaps: Object.entries(guest.swap ?? {}).map(([swap, { size }]) => ({ name: swap, sizeBytes: size })),
+      swaps: Object.entries(guest.swap ?? {}).map(([swap, { size, spill }]) => ({
+        name: swap,
+        sizeBytes: size,
+        spill: spill ?? null,
+      })),
     })),
   };
 }
@@ -115,6 +129,11 @@ const absolutePath = checked((value) =>
     : { problem: 'not an absolute path: begin it with "/"' },
 );
 
+const spillPath = checked((value) => {
+  const problem = spillPathProblem(value);
+  return problem === undefined ? { value: resolve(String(value)) } : { problem };
+});
+
 const httpAddress = checked<HttpAddress | 'off'>((value) => {
   if (value === 'off') return { value };
   return typeof value === 'string' ? parseHttpAddress(value) : { problem: 'not "HOST:PORT" or "off"' };
@@ -148,7 +167,7 @@ const policySchema = v.strictObject({
 
 const swapSchema = v.strictObject({
   size: swapSize,
-  spill: v.optional(v.string()),
+  spill: v.optional(spillPath),
   dedup: v.optional(v.boolean()),
 });
 
@@ -193,10 +212,21 @@ function* notAvailable(said: v.InferOutput<typeof fileSchema>): Generator<{ path
       if (guest[key] !== undefined) yield { path: ['guest', name, key], key };
     for (const disk of Object.keys(guest.disk ?? {}))
       yield { path: ['guest', name, 'disk', disk], key: `guest.${name}.disk.${disk}` };
-    for (const [swap, { spill, dedup }] of Object.entries(guest.swap ?? {})) {
+    for (const [swap, { dedup }] of Object.entries(guest.swap ?? {})) {
       const path = ['guest', name, 'swap', swap];
-      if (spill !== undefined) yield { path: [...path, 'spill'], key: 'spill' };
       if (dedup === true) yield { path: [...path, 'dedup'], key: 'dedup = true' };
+    }
+  }
+}
+
+/** Exports that would write over each other's pages. */
+function* spillsTwice(said: v.InferOutput<typeof fileSchema>): Generator<{ path: string[]; other: string }> {
+  const users = new Map<string, string>();
+  for (const [guest, { swap = {} }] of Object.entries(said.guest ?? {})) {
+    for (const [name, { spill }] of Object.entries(swap)) {
+      const other = spill === undefined ? undefined : users.get(spill);
+      if (other !== undefined) yield { path: ['guest', guest, 'swap', name, 'spill'], other };
+      if (spill !== undefined) users.set(spill, `${guest}/${name}`);
     }
   }
 }

@@ -32,7 +32,9 @@ test('without a config root gets one guest with one swap disk of 1 GiB, in the s
         capBytes: null,
         reservationBytes: null,
         ownerUid: null,
-        exports: [{ guest: 'guest0', name: 'swap0', sizeBytes: GIB, socket: '/run/tmem/guest0-swap0.nbd' }],
+        exports: [
+          { guest: 'guest0', name: 'swap0', sizeBytes: GIB, socket: '/run/tmem/guest0-swap0.nbd', spill: null },
+        ],
       },
     ],
     warnings: [],
@@ -92,6 +94,34 @@ test('a tmpfs that may not be written is not usable', () => {
 
 test('more swap than capacity without spill is a warning', () => {
   assert.deepEqual(codes(resolveConfig({ capacityBytes: 512 * MIB }, machine())), ['swap-over-capacity']);
+});
+
+test('a swap disk with a spill file needs no room in the capacity, one without does', () => {
+  const swapDisk = (name: string, size: string, spill: string): string =>
+    `[guest.a.swap.${name}]\nsize = "${size}"\n${spill}`;
+  const spilled = swapDisk('s', '1TiB', 'spill = "/var/lib/s"\n');
+  const config = resolveConfig({ config: write(spilled) }, machine());
+  assert.deepEqual([codes(config), config.guests[0]!.exports[0]!.spill], [[], '/var/lib/s']);
+  const both = resolveConfig({ config: write(spilled + swapDisk('t', '5GiB', '')) }, machine());
+  assert.deepEqual(codes(both), ['swap-over-capacity']);
+  assert.match(both.warnings[0]!.text, /^swap disks of 5 GiB have no spill and a capacity of 4 GiB/);
+});
+
+test('a spill file inside the arena is refused, one on another tmpfs is a warning', () => {
+  const spill = (file: string): ServeFlags => ({
+    config: write(`[guest.a.swap.s]\nsize = 4096\nspill = "${file}"`),
+    arena: '/dev/shm/tmem/',
+  });
+  for (const file of ['/dev/shm/tmem', '/dev/shm/tmem/x', '/dev/shm/tmem/shard-0/../x'])
+    refuses(
+      spill(file),
+      machine(),
+      'E_CONFIG',
+      /guest\.a\.swap\.s\.spill = ".*" is inside the arena \/dev\/shm\/tmem: name/,
+    );
+  const config = resolveConfig(spill('/dev/shm/tmem-spill/x'), machine());
+  assert.deepEqual(codes(config), ['spill-in-memory']);
+  assert.match(config.warnings[0]!.text, /of a\/s is on a tmpfs/);
 });
 
 test('more capacity than there is now is a warning, more than there ever can be is refused', () => {

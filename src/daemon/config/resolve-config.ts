@@ -13,6 +13,7 @@ import { controlSocket, defaultRunDir } from '../../client/control/run-dir.js';
 import type { ArenaPlace, Config, GuestConfig, ServeFlags } from './config.js';
 import { exportWarnings } from './export-warnings.js';
 import { type FileConfig, parseConfig, WEIGHT_DEFAULT } from './file-config.js';
+import { spillInArena, spillWarnings } from './spill-place.js';
 import type { Surroundings } from './surroundings.js';
 import { readToken } from './token-file.js';
 
@@ -28,7 +29,7 @@ const WITHOUT_CONFIG: FileConfig = {
       weight: WEIGHT_DEFAULT,
       capBytes: null,
       owner: null,
-      swaps: [{ name: 'swap0', sizeBytes: GIB }],
+      swaps: [{ name: 'swap0', sizeBytes: GIB, spill: null }],
     },
   ],
 };
@@ -53,7 +54,8 @@ export function resolveConfig(flags: ServeFlags, machine: Surroundings): Config 
   const arena = chooseArena(flags.arena ?? said.arena, machine, warnings);
   const namedCapacity = flags.capacityBytes ?? said.capacityBytes;
   const capacityBytes = chooseCapacity(namedCapacity, arena, machine, warnings);
-  warnings.push(...exportWarnings(guests, capacityBytes));
+  requireSpillElsewhere(guests, arena);
+  warnings.push(...exportWarnings(guests, capacityBytes), ...spillWarnings(guests, machine));
 
   const http = flags.http ?? said.http ?? HTTP_DEFAULT;
   return {
@@ -92,6 +94,7 @@ function resolveGuest(guest: FileConfig['guests'][number], runDir: string, machi
     name: swap.name,
     sizeBytes: swap.sizeBytes,
     socket: exportSocket(runDir, name, swap.name),
+    spill: swap.spill,
   }));
   const ownerUid = owner === null ? null : requireUser(owner, name, machine);
   return { name, kind, weight, capBytes, reservationBytes: null, ownerUid, exports };
@@ -110,6 +113,14 @@ function requireSocketPath(socket: string): string {
       `${socket} has ${bytes} bytes and a socket's path at most ${SOCKET_PATH_BYTES_MAX}: use a shorter run_dir`,
     );
   return socket;
+}
+
+function requireSpillElsewhere(guests: readonly GuestConfig[], arena: ArenaPlace): void {
+  for (const { guest, name, spill } of guests.flatMap(({ exports }) => exports)) {
+    const problem = spill === null ? undefined : spillInArena(spill, arena.path);
+    if (problem !== undefined)
+      throw new TmemError('E_CONFIG', `guest.${guest}.swap.${name}.spill = "${spill}" is ${problem}`);
+  }
 }
 
 function requireUser(owner: string, guest: string, machine: Surroundings): number {

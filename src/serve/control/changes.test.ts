@@ -38,11 +38,18 @@ for (const [method, url, body, expected] of [
   ['POST', '/api/v1/thaw', undefined, ['freeze', null, false]],
   ['DELETE', '/api/v1/guests/vm1', undefined, ['removeGuest', 'vm1', false]],
   ['DELETE', '/api/v1/guests/vm1?force=true', undefined, ['removeGuest', 'vm1', true]],
-  ['POST', '/api/v1/exports/vm1/a', { size_bytes: 4096 }, ['addExport', 'vm1', 'a', 4096]],
+  ['POST', '/api/v1/exports/vm1/a', { size_bytes: 4096 }, ['addExport', 'vm1', 'a', 4096, null]],
+  [
+    'POST',
+    '/api/v1/exports/vm1/a',
+    { size_bytes: 4096, spill: '/var/lib/a' },
+    ['addExport', 'vm1', 'a', 4096, '/var/lib/a'],
+  ],
+  ['POST', '/api/v1/exports/vm1/a', { size_bytes: 4096, spill: null }, ['addExport', 'vm1', 'a', 4096, null]],
   ['DELETE', '/api/v1/exports/vm1/a?force=false', undefined, ['removeExport', 'vm1', 'a', false]],
   ['POST', '/api/v1/pools/vm1/a%20b/flush?force=true', undefined, ['flushPool', 'vm1', 'a b', true]],
   ['DELETE', '/api/v1/pools/vm1/a', undefined, ['destroyPool', 'vm1', 'a']],
-  ['POST', '/api/v1/exports/../%2e%2E', { size_bytes: 1 }, ['addExport', '..', '..', 1]],
+  ['POST', '/api/v1/exports/../%2e%2E', { size_bytes: 1 }, ['addExport', '..', '..', 1, null]],
 ] as const) {
   test(`${method} ${url} is ${expected[0]}`, async () => {
     told.length = 0;
@@ -64,6 +71,7 @@ for (const [what, method, url, body, message] of [
   ['a weight of 0', 'POST', '/api/v1/guests/vm1', '{"weight":0}', /weight is not a whole number of 1 or more/],
   ['no weight', 'POST', '/api/v1/guests/vm1', '{"weight":null}', /weight is not a whole number/],
   ['no size', 'POST', '/api/v1/exports/vm1/a', '', /size_bytes is missing/],
+  ['a spill of 5', 'POST', '/api/v1/exports/vm1/a', '{"size_bytes":4096,"spill":5}', /spill is not a path, or null/],
   [
     'a body where there is none',
     'DELETE',
@@ -118,6 +126,7 @@ for (const [code, status] of [
   ['E_DENIED', 403],
   ['E_SOCKET_PATH', 400],
   ['E_SOCKET_BUSY', 409],
+  ['E_SPILL', 409],
   ['E_ARENA_FULL', 507],
   ['E_INTERNAL', 500],
 ] satisfies [ErrorCode, number][]) {

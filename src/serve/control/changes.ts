@@ -63,9 +63,11 @@ export const CHANGE_ROUTES: readonly ChangeRoute[] = [
     method: 'POST',
     path: '/api/v1/exports/*/*',
     run: async ({ view, control }, { names: [guest = '', name = ''], body }) => {
-      const sizeBytes = parseFields(body, ['size_bytes']).get('size_bytes');
+      const fields = parseFields(body, ['size_bytes', 'spill']);
+      const [sizeBytes, spill = null] = [fields.get('size_bytes'), fields.get('spill')];
       if (typeof sizeBytes !== 'number') throw new TmemError('E_USAGE', 'size_bytes is missing, or not a number');
-      await control.addExport(guest, name, sizeBytes);
+      if (spill !== null && typeof spill !== 'string') throw new TmemError('E_USAGE', 'spill is not a path, or null');
+      await control.addExport(guest, name, sizeBytes, spill);
       const { exports } = await view.status();
       return { v: 1, exports: exports.filter((each) => each.name === `${guest}/${name}`) } satisfies ExportsDocument;
     },

@@ -137,6 +137,7 @@ const HTTP_STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   E_NOT_FOUND: 404,
   E_IN_USE: 409,
   E_SOCKET_BUSY: 409,
+  E_SPILL: 409,
   E_ARENA_FULL: 507,
 };
 
