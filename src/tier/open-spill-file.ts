@@ -65,7 +65,7 @@ async function openFile(file: string, { pagesNeeded, export: name }: SpillFileUs
     if (!isAbsent(error)) throw error;
     if (pagesNeeded > 0)
       throw spillError(
-        `spill file ${file} of export ${name} is not there, and the arena says that pages are in it: put it back where it was, or set spill to where it is now`,
+        `spill file ${file} of export ${name} is not there, and the arena says that pages are in it up to byte ${pagesNeeded * PAGE_BYTES}: put it back where it was, or set spill to where it is now`,
         error,
       );
     throw spillError(
