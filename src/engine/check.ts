@@ -3,7 +3,7 @@ import type { SegmentFiles } from '../base/segment-files.js';
 import { PAGE_BYTES } from '../base/units.js';
 import type { Kernel } from './kernel.js';
 import { DecodeResult } from './kernel-exports.js';
-import { isLost, payloadBytesOf } from './page-entry.js';
+import { isLost, isSpilled, payloadBytesOf } from './page-entry.js';
 import { readOrZeros } from './read-around.js';
 import { isPageKind, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RecordField, RecordKind } from './record.js';
 import { type RecoveredLog, recoverLog } from './recovery.js';
@@ -19,7 +19,8 @@ export interface BadPage {
 }
 
 /**
- * Reads every page of an arena that nobody serves, segment by segment, and changes nothing.
+ * Reads every page of an arena that nobody serves, segment by segment, and changes nothing. Of a spilled page it reads
+ * the mark: only the config knows the spill file.
  *
  * @throws TmemError E_ARENA_VERSION
  */
@@ -68,11 +69,14 @@ function damagedIn(kernel: Kernel, files: SegmentFiles, index: StoreIndex, slot:
   const bad: BadPage[] = [];
   for (const { object, index: page, location, word } of index.pages()) {
     if (index.segments.slotOf(location) !== slot) continue;
-    const bytes = RECORD_HEADER_BYTES + payloadBytesOf(word);
+    const payloadBytes = payloadBytesOf(word);
+    const bytes = RECORD_HEADER_BYTES + payloadBytes;
     readOrZeros(files, slot, index.segments.offsetOf(location), kernel.bytes, record, bytes);
-    const handle = [object.number, page, index.segments.generationOf(slot)] as const;
-    const outcome = kernel.decodePage(record, payloadBytesOf(word), scratch, ...handle);
-    if (outcome !== DecodeResult.done) bad.push({ object, index: page, what: isLost(word) ? 'lost' : 'damaged' });
+    const generation = index.segments.generationOf(slot);
+    const isSound = isSpilled(word)
+      ? kernel.headerValid(record, generation) && kernel.payloadValid(record, payloadBytes, scratch)
+      : kernel.decodePage(record, payloadBytes, scratch, object.number, page, generation) === DecodeResult.done;
+    if (!isSound) bad.push({ object, index: page, what: isLost(word) ? 'lost' : 'damaged' });
   }
   return bad;
 }

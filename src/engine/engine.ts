@@ -23,7 +23,7 @@ import type { Kernel } from './kernel.js';
 import { DecodeResult } from './kernel-exports.js';
 import { LogWriter, RESERVE_SEGMENTS, STAGE_BYTES } from './log-writer.js';
 import { Mover } from './mover.js';
-import { payloadBytesOf, storedBytesOf } from './page-entry.js';
+import { ENTRY_SPILLED, ENTRY_USED, isSpilled, payloadBytesOf, storedBytesOf } from './page-entry.js';
 import type { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
 import { readOrZeros } from './read-around.js';
@@ -33,23 +33,30 @@ import type { RecoveredLog } from './recovery.js';
 import { beginSynced, closeSynced } from './synced-life.js';
 import { type SegmentTable } from './segment-table.js';
 import { Space } from './space.js';
+import { Spilling } from './spilling.js';
 import { Staging } from './staging.js';
 import type { StoreIndex } from './store-index.js';
-import { EPHEMERAL_NUMBERS, NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.js';
+import { NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.js';
 
-const MAX_NUMBER = 2 ** 32 - 1;
+/** Of an entry that a get need not mark. */
+const MARKED_USED: number = ENTRY_USED | ENTRY_SPILLED;
 
 /** `over`: more than the pool may grow by. `full`: no room in the arena. */
 export const PutOutcome = { stored: 0, over: 1, full: 2 } as const;
 export type PutOutcome = (typeof PutOutcome)[keyof typeof PutOutcome];
 
-/** `damaged`: the page was stored, and what is there now is not it. It is counted, and never handed out. */
-export const GetOutcome = { hit: 0, miss: 1, damaged: 2 } as const;
+/**
+ * `damaged`: the page was stored, and what is there now is not it. It is counted, and never handed out. `elsewhere`: it is
+ * in the spill file of its pool: see {@link Engine.spilling}.
+ */
+export const GetOutcome = { hit: 0, miss: 1, damaged: 2, elsewhere: 3 } as const;
 export type GetOutcome = (typeof GetOutcome)[keyof typeof GetOutcome];
 
 export class Engine {
   readonly segments: SegmentTable;
   readonly pools: Set<StoredPool> = new Set();
+  /** For pages that leave the store and are not lost. */
+  readonly spilling: Spilling;
   /** Gets that found a record and could not vouch for it. */
   verifyFailures = 0;
 
@@ -67,7 +74,6 @@ export class Engine {
   /** How the first part of a batch that was committed early and failed did so: the commit its caller waits for does too. */
   #earlyFailure: CommitOutcome = CommitOutcome.done;
   #nextObject: number;
-  #nextEphemeral = EPHEMERAL_NUMBERS;
   #nextPool: number;
 
   /** Use {@link openEngine}. */
@@ -92,6 +98,13 @@ export class Engine {
     });
     this.#records = new RecordWriter(kernel, this.#log);
     this.#staging = new Staging(this.#index, this.#log, this.#records, this.pools);
+    this.spilling = new Spilling({
+      kernel,
+      files,
+      index: this.#index,
+      staging: this.#staging,
+      begin: () => this.#beginOperation(),
+    });
     this.#sync = this.#newSync();
     this.#space = new Space(files, this.segments, this.#log, limits.batchBytesMax, this.#sync);
     this.#cleaner = new Cleaner(kernel, files, this.#index, this.#log, new Mover(this.#staging), this.#sync);
@@ -124,7 +137,7 @@ export class Engine {
   /** Costs nothing in the arena before its first page. */
   createObject(pool: StoredPool, name: Uint8Array): StoredObject {
     assert(pool.name.length + name.length + 2 <= NAME_BYTES_MAX, 'names are short');
-    const number = pool.isPersistent ? this.#nextObject++ : this.#nextEphemeralNumber();
+    const number = pool.isPersistent ? this.#nextObject++ : this.#index.nextEphemeralNumber();
     return this.#index.add(objectNumber(number), pool, name);
   }
 
@@ -153,7 +166,7 @@ export class Engine {
       if (this.#staging.isEmpty) object.table.prune(index);
       return isOver ? PutOutcome.over : PutOutcome.full;
     }
-    this.#staging.store(object, index, cell, payloadBytes, growth);
+    this.#staging.store(object, index, cell, payloadBytes | ENTRY_USED, growth);
     return PutOutcome.stored;
   }
 
@@ -163,6 +176,11 @@ export class Engine {
    */
   get hasRoom(): boolean {
     return this.#space.takesCheaply(RECORD_BYTES_MAX + this.#staging.pendingBytes);
+  }
+
+  /** Part of what live bytes may take that they do take. Above 1 no put is taken, near it one costs much cleaning. */
+  get fill(): number {
+    return this.#space.fill;
   }
 
   /** The page whose entry is in this cell of the index, which must be in use. */
@@ -194,6 +212,19 @@ export class Engine {
   get(object: StoredObject, index: PageIndex, to: Address): GetOutcome {
     const cell = object.table.find(index);
     if (cell === NO_CELL) return GetOutcome.miss;
+    const word = this.#slab.word(cell);
+    // Only the spiller asks what was used.
+    if ((word & MARKED_USED) === 0 && object.pool.slots !== undefined) this.#slab.setWord(cell, word | ENTRY_USED);
+    return this.#read(object, index, cell, to);
+  }
+
+  /** A get that does not count as a use. */
+  peek(object: StoredObject, index: PageIndex, to: Address): GetOutcome {
+    const cell = object.table.find(index);
+    return cell === NO_CELL ? GetOutcome.miss : this.#read(object, index, cell, to);
+  }
+
+  #read(object: StoredObject, index: PageIndex, cell: number, to: Address): GetOutcome {
     const location = this.#slab.location(cell);
     const word = this.#slab.word(cell);
     const newest = this.#staging.newestOf(object, index, cell);
@@ -203,6 +234,7 @@ export class Engine {
       return this.#decode(object, index, staged.record, staged.generation, staged.word, to);
     }
     if (location === 0) return GetOutcome.miss;
+    if (isSpilled(word)) return GetOutcome.elsewhere;
     const slot = this.segments.slotOf(location);
     const bytes = RECORD_HEADER_BYTES + payloadBytesOf(word);
     // Cut short from outside, or unreadable: what is missing must not be what the last get left here.
@@ -355,14 +387,6 @@ export class Engine {
       commit: () => this.#staging.commit(),
       remove: (slot) => this.#files.remove(slot, () => this.segments.gone(slot)),
     });
-  }
-
-  /** Numbers that are not in use are good again: no record of a page is found but through the index. */
-  #nextEphemeralNumber(): number {
-    do {
-      this.#nextEphemeral = this.#nextEphemeral === MAX_NUMBER ? EPHEMERAL_NUMBERS : this.#nextEphemeral + 1;
-    } while (this.#index.objects.has(this.#nextEphemeral));
-    return this.#nextEphemeral;
   }
 
   /** `of` is the generation of the segment that the record belongs to. */

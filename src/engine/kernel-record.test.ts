@@ -112,7 +112,8 @@ const strange: readonly [what: string, header: Partial<ReferenceHeader>, result:
   ['a flush of the page', { kind: FLUSH_PAGE }, DecodeResult.otherPage],
   ['a tombstone that was moved', { kind: 11 }, DecodeResult.otherPage],
   ['a position', { kind: 12 }, DecodeResult.otherPage],
-  ['an unknown kind', { kind: 13 }, DecodeResult.badCheck],
+  ['a spill mark', { kind: 13 }, DecodeResult.otherPage],
+  ['an unknown kind', { kind: 14 }, DecodeResult.badCheck],
   ['a payload longer than a page', { kind: RAW, payloadBytes: PAGE_BYTES + 1 }, DecodeResult.badCheck],
 ];
 for (const [what, fields, result] of strange) {

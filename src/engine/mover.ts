@@ -4,7 +4,7 @@
  */
 import { CommitOutcome } from '../base/commit-outcome.js';
 import type { Address, PageIndex } from '../base/ids.js';
-import { ENTRY_LOST, payloadBytesOf, storedBytesOf } from './page-entry.js';
+import { ENTRY_LOST, ENTRY_PENDING, storedBytesOf } from './page-entry.js';
 import { RANGE_AS_OF_BYTES, RECORD_HEADER_BYTES } from './record.js';
 import type { Staging } from './staging.js';
 import type { StoredObject } from './stored-object.js';
@@ -28,7 +28,7 @@ export class Mover {
     if (to === undefined) return false;
     const { cell, word } = this.#entryOf(object, index);
     this.#staging.records.copy(to, from, storedBytesOf(word));
-    this.#staging.store(object, index, cell, payloadBytesOf(word), 0, word & ENTRY_LOST);
+    this.#staging.store(object, index, cell, word & ~ENTRY_PENDING, 0);
     return true;
   }
 
@@ -38,7 +38,7 @@ export class Mover {
     if (to === undefined) return false;
     const { cell, word } = this.#entryOf(object, index);
     this.#staging.records.lost(to, object, index);
-    this.#staging.store(object, index, cell, 0, RECORD_HEADER_BYTES - storedBytesOf(word), ENTRY_LOST);
+    this.#staging.store(object, index, cell, ENTRY_LOST, RECORD_HEADER_BYTES - storedBytesOf(word));
     return true;
   }
 

@@ -3,32 +3,55 @@
  *
  *      word 0: where its record starts, in units of 16 bytes from the start of segment 0; 0 = no page (there is a
  *              segment's header, never a record)
- *      word 1: bits 0-12 payload bytes; bit 13 lost; bit 14 the batch that is being staged changes this page
+ *      word 1: bits 0-12 payload bytes; bit 13 lost; bit 14 the batch that is being staged changes this page; bit 15
+ *              spilled; bit 16 it was put or got since the spiller came by
+ *
+ * The record of a spilled page is a mark, whose payload has always the same length: bits 0-12 and 17-31 are its slot.
  */
 import { PAGE_BYTES } from '../base/units.js';
-import { recordBytes } from './record.js';
+import { MARK_BYTES, recordBytes } from './record.js';
 
 const PAYLOAD_MASK = 0x1fff;
+const PAYLOAD_BITS = 13;
 export const ENTRY_LOST = 0x2000;
 export const ENTRY_PENDING = 0x4000;
+export const ENTRY_SPILLED = 0x8000;
+export const ENTRY_USED = 0x10000;
+const SLOT_SHIFT = 17;
+
+/** Slots of a spill file: a terabyte. */
+export const SPILL_SLOTS_MAX: number = 2 ** 28;
 
 export function payloadBytesOf(word: number): number {
-  return word & PAYLOAD_MASK;
+  return (word & ENTRY_SPILLED) === 0 ? word & PAYLOAD_MASK : MARK_BYTES;
 }
 
 /** What the page's record takes in the log. */
 export function storedBytesOf(word: number): number {
-  return recordBytes(word & PAYLOAD_MASK);
+  return recordBytes(payloadBytesOf(word));
 }
 
 export function isSameFilled(word: number): boolean {
-  return (word & (PAYLOAD_MASK | ENTRY_LOST)) === 0;
+  return (word & (PAYLOAD_MASK | ENTRY_LOST | ENTRY_SPILLED)) === 0;
 }
 
 export function isRaw(word: number): boolean {
-  return (word & PAYLOAD_MASK) === PAGE_BYTES;
+  return (word & (PAYLOAD_MASK | ENTRY_SPILLED)) === PAGE_BYTES;
 }
 
 export function isLost(word: number): boolean {
   return (word & ENTRY_LOST) !== 0;
+}
+
+export function isSpilled(word: number): boolean {
+  return (word & ENTRY_SPILLED) !== 0;
+}
+
+export function wordOfSlot(slot: number): number {
+  return ((slot & PAYLOAD_MASK) | ((slot >>> PAYLOAD_BITS) << SLOT_SHIFT) | ENTRY_SPILLED) >>> 0;
+}
+
+/** Of a page that is spilled. */
+export function slotOfWord(word: number): number {
+  return (word & PAYLOAD_MASK) | ((word >>> SLOT_SHIFT) << PAYLOAD_BITS);
 }

@@ -8,7 +8,16 @@ import { assert } from '../base/assert.js';
 import { address, type Address, type PageIndex } from '../base/ids.js';
 import type { Kernel } from './kernel.js';
 import type { LogWriter, StagingUse } from './log-writer.js';
-import { AS_OF_BYTES, AsOfField, RECORD_HEADER_BYTES, recordBytes, RecordKind } from './record.js';
+import {
+  AS_OF_BYTES,
+  AsOfField,
+  MARK_BYTES,
+  MarkField,
+  type PageHash,
+  RECORD_HEADER_BYTES,
+  recordBytes,
+  RecordKind,
+} from './record.js';
 import type { StoredObject } from './stored-object.js';
 
 export class RecordWriter {
@@ -47,6 +56,17 @@ export class RecordWriter {
 
   lost(to: Address, object: StoredObject, index: PageIndex): void {
     this.#header(to, RecordKind.pageLost, object.number, index, 0);
+  }
+
+  /** A mark: the page, whose hash this is, is in that slot. */
+  mark(to: Address, object: StoredObject, index: PageIndex, slot: number, hash: PageHash): void {
+    const { view } = this.#kernel;
+    const payload = address(to + RECORD_HEADER_BYTES);
+    view.setUint32(payload + MarkField.slot, slot, true);
+    view.setUint32(payload + MarkField.slot + 4, 0, true);
+    view.setUint32(payload + MarkField.hash, hash.low, true);
+    view.setUint32(payload + MarkField.hash + 4, hash.high, true);
+    this.#sealWithPayload(to, RecordKind.pageSpilled, object.number, index, MARK_BYTES);
   }
 
   /** Built and taken. @returns its location; undefined: no room */

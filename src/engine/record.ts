@@ -38,6 +38,8 @@ export const RecordKind = {
   flushRangeAsOf: 11,
   /** On disks alone: what the log behind it builds on, and up to where it was synced. See unsynced-end.ts. */
   position: 12,
+  /** A mark: the page is in its pool's spill file. The payload says where, and what its hash is. */
+  pageSpilled: 13,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
@@ -47,6 +49,10 @@ export const RecordField = { payloadBytes: 4, kind: 6, object: 8, index: 12, seq
 /** The payload of {@link RecordKind.flushRangeAsOf}: the number of pages, and a segment's generation. */
 export const AsOfField = { count: 0, asOf: 8 } as const;
 export const AS_OF_BYTES = 16;
+
+/** The payload of {@link RecordKind.pageSpilled}: the slot, and the page's hash. */
+export const MarkField = { slot: 0, hash: 8 } as const;
+export const MARK_BYTES = 16;
 
 /** What a record with this payload takes in the log. */
 export function recordBytes(payloadBytes: number): number {
@@ -80,13 +86,34 @@ export function positionAt(view: DataView, record: number): { follows: number; s
   return { follows: integerAt(view, record + RecordField.object), synced: integerAt(view, record + RecordField.hash) };
 }
 
+/** XXH3-64 of a page. */
+export interface PageHash {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Of the record of a page that is no same-filled one. */
+export function hashOf(view: DataView, record: number): PageHash {
+  return hashAt(view, record + RecordField.hash);
+}
+
+/** Of a mark whose payload is valid. */
+export function markAt(view: DataView, record: number): { slot: number; hash: PageHash } {
+  const payload = record + RECORD_HEADER_BYTES;
+  return { slot: view.getUint32(payload + MarkField.slot, true), hash: hashAt(view, payload + MarkField.hash) };
+}
+
+function hashAt(view: DataView, at: number): PageHash {
+  return { low: view.getUint32(at, true), high: view.getUint32(at + 4, true) };
+}
+
 function integerAt(view: DataView, at: number): number {
   const high = view.getUint32(at + 4, true);
   return high < 2 ** 21 ? high * 2 ** 32 + view.getUint32(at, true) : Infinity;
 }
 
 export function isPageKind(kind: number): boolean {
-  return kind >= RecordKind.pageLz4 && kind <= RecordKind.pageLost;
+  return (kind >= RecordKind.pageLz4 && kind <= RecordKind.pageLost) || kind === RecordKind.pageSpilled;
 }
 
 /** What a tombstone takes once cleaning has moved it, which is what its segment must be taken to hold. */

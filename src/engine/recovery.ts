@@ -17,11 +17,12 @@ import { type Found, HeaderScan } from './header-scan.js';
 import type { Kernel } from './kernel.js';
 import type { ArenaId } from './log-writer.js';
 import { MovedRanges } from './moved-ranges.js';
-import { ENTRY_LOST } from './page-entry.js';
+import { ENTRY_LOST, wordOfSlot } from './page-entry.js';
 import {
   asOfAt,
   isPageKind,
   isTombstone,
+  markAt,
   RECORD_HEADER_BYTES,
   RecordField,
   RecordKind,
@@ -271,8 +272,15 @@ class Recovery {
     const { segments, objects } = this.#index!;
     const object = objects.get(number) ?? this.#nameLater(number);
     const { kind, payloadBytes } = this.#reader;
-    const word = kind === RecordKind.pageLost ? ENTRY_LOST : payloadBytes;
+    let word = payloadBytes;
+    if (kind === RecordKind.pageLost) word = ENTRY_LOST;
+    // A mark that cannot be read says that the page was stored, and not where it is.
+    else if (kind === RecordKind.pageSpilled) word = this.#payloadHolds() ? this.#spilledWord() : word | ENTRY_LOST;
     this.#index!.store(object, index, segments.locationOf(slot, offset), word);
+  }
+
+  #spilledWord(): number {
+    return wordOfSlot(markAt(this.#kernel.view, this.#reader.record).slot);
   }
 
   #name(generation: number, number: number, poolNo: number): void {

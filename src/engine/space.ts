@@ -225,9 +225,20 @@ export class Space {
     return true;
   }
 
+  /** Live bytes, as a part of what all files hold that the capacity and, as far as is known, the file system allow. */
+  get fill(): number {
+    const { liveBytes, tombstoneBytes, filesKept, filesMax } = this.#segments;
+    const files = this.#fullForBatches > 0 ? Math.min(filesKept, filesMax) : filesMax;
+    return (liveBytes + tombstoneBytes) / this.#liveBytesMaxOf(files);
+  }
+
   /** What the files that are there hold with slack to clean. */
   #liveBytesMax(): number {
-    const files = Math.min(this.#segments.filesKept, this.#segments.filesMax) - this.#segments.filesAside;
+    return this.#liveBytesMaxOf(Math.min(this.#segments.filesKept, this.#segments.filesMax));
+  }
+
+  #liveBytesMaxOf(filesKept: number): number {
+    const files = filesKept - this.#segments.filesAside;
     // What a segment's end may waste, and what cleaning must gain at least, is not for live bytes.
     const perSegment = this.#segments.segmentBytes - 2 * STAGE_BYTES;
     return (files - RESERVE_SEGMENTS - 1) * perSegment * LIVE_SHARE_MAX;

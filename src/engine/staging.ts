@@ -11,7 +11,7 @@ import { Batch, NOT_STAGED, Op } from './batch.js';
 import type { LogWriter } from './log-writer.js';
 import { ENTRY_PENDING, storedBytesOf } from './page-entry.js';
 import { NO_CELL } from './page-table.js';
-import { recordBytes, RecordKind } from './record.js';
+import { RecordKind } from './record.js';
 import type { RecordWriter } from './record-writer.js';
 import type { StoreIndex } from './store-index.js';
 import type { StoredObject, StoredPool } from './stored-object.js';
@@ -76,11 +76,11 @@ export class Staging {
     return this.#batch.storesIn(object, first, end) ?? object.table.nextPresent(first, end) < end;
   }
 
-  /** The page's record was built where the next one goes. `flags` are its entry's. */
-  store(object: StoredObject, index: number, cell: number, payloadBytes: number, growth: number, flags = 0): void {
-    const location = this.#log.advance(recordBytes(payloadBytes));
+  /** The page's record was built where the next one goes. `word` will be its entry's. */
+  store(object: StoredObject, index: number, cell: number, word: number, growth: number): void {
+    const location = this.#log.advance(storedBytesOf(word));
     this.#setPending(cell);
-    this.#batch.add(Op.store, object, object.pool, index, 0, payloadBytes | flags, location);
+    this.#batch.add(Op.store, object, object.pool, index, 0, word, location);
     this.#pend(object.pool, growth);
   }
 

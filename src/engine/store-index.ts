@@ -3,11 +3,13 @@
  * segments, pages and bytes of pools. Recovery fills it, the engine keeps it; both change it here and nowhere else.
  */
 import { type ObjectNumber, type PageIndex, pageIndex, type SegmentSlot } from '../base/ids.js';
-import { isRaw, isSameFilled, storedBytesOf } from './page-entry.js';
+import { isRaw, isSameFilled, isSpilled, slotOfWord, storedBytesOf } from './page-entry.js';
 import { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
 import type { SegmentTable } from './segment-table.js';
-import { StoredObject, type StoredPool } from './stored-object.js';
+import { EPHEMERAL_NUMBERS, StoredObject, type StoredPool } from './stored-object.js';
+
+const NUMBER_MAX = 2 ** 32 - 1;
 
 /** Behind the last index of every object. */
 export const INDEX_END: number = 2 ** 32;
@@ -16,6 +18,7 @@ export class StoreIndex {
   readonly slab: PageSlab = new PageSlab();
   readonly segments: SegmentTable;
   readonly objects: Map<number, StoredObject> = new Map();
+  #nextEphemeral = EPHEMERAL_NUMBERS;
 
   constructor(segments: SegmentTable) {
     this.segments = segments;
@@ -26,6 +29,14 @@ export class StoreIndex {
     this.objects.set(object.number, object);
     pool.objects.add(object);
     return object;
+  }
+
+  /** Numbers that are not in use are good again: no record of an ephemeral page is found but through the index. */
+  nextEphemeralNumber(): number {
+    do {
+      this.#nextEphemeral = this.#nextEphemeral === NUMBER_MAX ? EPHEMERAL_NUMBERS : this.#nextEphemeral + 1;
+    } while (this.objects.has(this.#nextEphemeral));
+    return this.#nextEphemeral;
   }
 
   /** The object must have no pages. */
@@ -44,7 +55,7 @@ export class StoreIndex {
       object.pages++;
       pool.pages++;
     } else {
-      this.#uncount(pool, old, this.slab.word(cell));
+      this.#uncount(pool, old, this.slab.word(cell), word);
       this.slab.set(cell, location, word);
     }
     const bytes = storedBytesOf(word);
@@ -52,6 +63,7 @@ export class StoreIndex {
     pool.storedBytes += bytes;
     if (isSameFilled(word)) pool.sameFilledPages++;
     else if (isRaw(word)) pool.rawPages++;
+    else if (isSpilled(word)) pool.spilledPages++;
   }
 
   /** The page is not stored any more. */
@@ -65,7 +77,7 @@ export class StoreIndex {
       object.table.prune(index);
       return;
     }
-    this.#uncount(object.pool, location, this.slab.word(cell));
+    this.#uncount(object.pool, location, this.slab.word(cell), 0);
     object.table.vacate(index, cell);
     object.pages--;
     object.pool.pages--;
@@ -122,11 +134,18 @@ export class StoreIndex {
     object.isSpent = true;
   }
 
-  #uncount(pool: StoredPool, location: number, word: number): void {
+  /** @param next - the word that comes in its place; 0 for none */
+  #uncount(pool: StoredPool, location: number, word: number, next: number): void {
     const bytes = storedBytesOf(word);
     this.segments.addLive(this.segments.slotOf(location), -bytes);
     pool.storedBytes -= bytes;
     if (isSameFilled(word)) pool.sameFilledPages--;
     else if (isRaw(word)) pool.rawPages--;
+    else if (isSpilled(word)) {
+      pool.spilledPages--;
+      const slot = slotOfWord(word);
+      // A mark that only moves keeps its slot.
+      if (!isSpilled(next) || slotOfWord(next) !== slot) pool.slots?.release(slot);
+    }
   }
 }

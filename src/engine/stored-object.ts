@@ -15,6 +15,12 @@ export const NAME_BYTES_MAX = 448;
  */
 export const EPHEMERAL_NUMBERS: number = 2 ** 31;
 
+/** Who has the slots of a pool's spill file. */
+export interface SlotOwner {
+  /** No mark names the slot any more. On a disk that holds after the next sync. */
+  release(slot: number): void;
+}
+
 export class StoredPool {
   readonly number: PoolNumber;
   /** As the layer above encodes it: opaque here, written to the arena, handed back at recovery. */
@@ -25,10 +31,12 @@ export class StoredPool {
   sameFilledPages = 0;
   /** Pages that did not compress and are stored as they are (R76: "poor"). */
   rawPages = 0;
+  /** Pages of which the store has only a mark. */
+  spilledPages = 0;
+  /** There where pages may leave the store. */
+  slots: SlotOwner | undefined;
   /** Bytes of records, what the pool is charged (R77). */
   storedBytes = 0;
-  /** Pages that are in the spill file. */
-  spilledPages = 0;
   /** What the staged batch would add to `storedBytes`; below 0 when it frees. */
   pendingBytes = 0;
 
@@ -63,6 +71,7 @@ export class StoredObject {
     pool.pages += this.pool.pages;
     pool.sameFilledPages += this.pool.sameFilledPages;
     pool.rawPages += this.pool.rawPages;
+    pool.spilledPages += this.pool.spilledPages;
     pool.storedBytes += this.pool.storedBytes;
     pool.objects.add(this);
     this.pool = pool;
