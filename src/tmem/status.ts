@@ -22,5 +22,9 @@ export const TmemStatus = {
   frozen: -1000,
   /** EEMPTY: a get of a pool that holds no page (R30). */
   empty: -1001,
+  /** The page has to be fetched first: see {@link TmemPool.spill}. Ours, as the next one. */
+  elsewhere: -1002,
+  /** Refused now; it may succeed when other pages have left the store. Nothing has changed. */
+  later: -1003,
 } as const;
 export type TmemStatus = (typeof TmemStatus)[keyof typeof TmemStatus];

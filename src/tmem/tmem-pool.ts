@@ -9,7 +9,9 @@
  *
  * @hot One call a page.
  */
+import { assert } from '../base/assert.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
+import type { FetchedPage } from '../base/elsewhere.js';
 import { type Address, type PageIndex } from '../base/ids.js';
 import { type Engine, GetOutcome, PutOutcome } from '../engine/engine.js';
 import { NO_CELL } from '../engine/page-table.js';
@@ -20,7 +22,9 @@ import type { EvictablePool, Eviction } from './eviction.js';
 import { decodeObjectId, type ObjectId } from './names.js';
 import type { PoolAttributes } from './pool-attributes.js';
 import { PoolObjects } from './pool-objects.js';
+import type { PoolSpill } from './pool-spill.js';
 import { noStatistics, type PoolStatistics } from './pool-statistics.js';
+import type { Spiller } from './spiller.js';
 import { TmemStatus } from './status.js';
 import type { ChangedPool, TmemBatch } from './tmem-batch.js';
 import type { TmemClient } from './tmem-client.js';
@@ -38,6 +42,7 @@ export interface PoolGround {
   readonly eviction: Eviction;
   /** What orders know of pages, by the cell of the page's entry in the engine's index. */
   readonly entries: EntryTable;
+  readonly spiller: Spiller;
   /** Whether a whole page lies at this address. */
   readonly isPage: (at: Address) => boolean;
 }
@@ -51,6 +56,8 @@ export class TmemPool implements ChangedPool, EvictablePool {
   readonly members: Membership[];
   /** In which the pages of an ephemeral pool leave. */
   readonly order: EvictionOrder | undefined;
+  /** Where its pages may go, if anywhere: persistent pools alone have one. */
+  spill: PoolSpill | undefined;
   /** Puts of the staged batch: done when it is committed. */
   stagedPuts = 0;
   readonly #ground: PoolGround;
@@ -110,7 +117,7 @@ export class TmemPool implements ChangedPool, EvictablePool {
     this.#batch.put(this, id, index, false);
     if (by.frozen && this.#isFresh(id, index)) return TmemStatus.frozen;
     const mayStore = isPage && !(by.migrating && this.has(id, index));
-    if (mayStore && this.#store(id, index, from, by)) return TmemStatus.done;
+    if (mayStore && this.#put(id, index, from, by) === PutOutcome.stored) return TmemStatus.done;
     if (!isPage) this.statistics.putsFaulty++;
     const object = this.#objects.find(id);
     if (object === undefined || !this.#engine.has(object, index))
@@ -122,24 +129,34 @@ export class TmemPool implements ChangedPool, EvictablePool {
   }
 
   /**
-   * As put, but all or nothing: refused, it answers `noSpace` and the old page stays. For block faces, whose clients
-   * never agreed to lose a page because another one was written.
+   * As put, but all or nothing: refused, it answers `noSpace` and the old page stays; `later` where pages are leaving the
+   * store to make room. For block faces, whose clients never agreed to lose a page because another one was written.
    */
   replace(id: ObjectId, index: PageIndex, from: Address, by: TmemClient = this.owner): TmemStatus {
     if (by.frozen && this.#isFresh(id, index)) return TmemStatus.frozen;
     if (by.migrating && this.has(id, index)) return TmemStatus.noSpace;
     if (this.order !== undefined) this.#batch.put(this, id, index, true);
-    return this.#store(id, index, from, by) ? TmemStatus.done : TmemStatus.noSpace;
+    const outcome = this.#put(id, index, from, by);
+    if (outcome === PutOutcome.stored) return TmemStatus.done;
+    const isOver = outcome === PutOutcome.over;
+    if (!this.#ground.spiller.mayMakeRoom(this, isOver)) return TmemStatus.noSpace;
+    // It will be asked again, and counted then.
+    this.statistics.puts--;
+    if (isOver) this.statistics.putsOverCap--;
+    else this.statistics.putsNoMemory--;
+    return TmemStatus.later;
   }
 
   /**
    * Copies the page to `to`, which needs 64 bytes of slack behind it; a miss leaves it untouched (R26). Takes the page out
-   * of a destructive pool (R27), after it was copied (R32); keeps it in any other (R28).
+   * of a destructive pool (R27), after it was copied (R32); keeps it in any other (R28). `elsewhere` counts as no get: the
+   * page has to be fetched, and got then.
    */
   get(id: ObjectId, index: PageIndex, to: Address, by: TmemClient = this.owner): TmemStatus {
-    this.statistics.gets++;
     const object = this.#objects.find(id);
     const outcome = object === undefined ? GetOutcome.miss : this.#engine.get(object, index, to);
+    if (outcome === GetOutcome.elsewhere) return TmemStatus.elsewhere;
+    this.statistics.gets++;
     if (object === undefined || outcome === GetOutcome.miss) {
       this.order?.miss(keyOf(id, index));
       return TmemStatus.missing;
@@ -196,6 +213,19 @@ export class TmemPool implements ChangedPool, EvictablePool {
     return object === undefined ? end : this.#engine.endOfRun(object, first, end);
   }
 
+  /** Whether the page has to be fetched before it can be got. */
+  isAway(id: ObjectId, index: PageIndex): boolean {
+    const object = this.#objects.find(id);
+    return object !== undefined && this.spill?.isAway(object, index) === true;
+  }
+
+  /** Of a page that is away. See {@link Elsewhere.fetch}. */
+  fetch(id: ObjectId, index: PageIndex, arrived: () => void): FetchedPage {
+    const object = this.#objects.find(id);
+    assert(object !== undefined && this.spill !== undefined, 'what is fetched is elsewhere');
+    return this.spill.fetch(object, index, arrived);
+  }
+
   /** A member leaves a shared pool that has others: the objects that it used last go with it (R62). */
   leave(membership: Membership): void {
     const at = this.members.findIndex(({ client, id }) => client === membership.client && id === membership.id);
@@ -217,6 +247,7 @@ export class TmemPool implements ChangedPool, EvictablePool {
     for (const object of this.stored.objects) this.#engine.forgetObject(object);
     this.#engine.pools.delete(this.stored);
     this.#ground.eviction.remove(this);
+    if (this.spill !== undefined) this.#ground.spiller.remove(this.spill);
   }
 
   evicted(object: StoredObject, index: PageIndex): void {
@@ -277,7 +308,7 @@ export class TmemPool implements ChangedPool, EvictablePool {
     this.#batch.touched(this, id);
   }
 
-  #store(id: ObjectId, index: PageIndex, from: Address, by: TmemClient): boolean {
+  #put(id: ObjectId, index: PageIndex, from: Address, by: TmemClient): PutOutcome {
     const { statistics } = this;
     statistics.puts++;
     let object = this.#objects.find(id);
@@ -291,11 +322,11 @@ export class TmemPool implements ChangedPool, EvictablePool {
     const outcome = this.#engine.put(object, index, from, room);
     if (outcome === PutOutcome.over) statistics.putsOverCap++;
     if (outcome === PutOutcome.full) statistics.putsNoMemory++;
-    if (outcome !== PutOutcome.stored) return false;
+    if (outcome !== PutOutcome.stored) return outcome;
     if (isDuplicate) statistics.duplicatesReplaced++;
     if (this.attributes.isShared) this.#lastUsers.set(object, by);
     if (this.stagedPuts++ === 0) this.#batch.hasPutsOf(this);
-    return true;
+    return outcome;
   }
 
   /** Of a put of a frozen client, which is counted and goes no further if so. */

@@ -4,11 +4,13 @@
  * A client names a page by a handle (pool, object, index). Pools are persistent or ephemeral, private or shared; what
  * a client may rely on are the rules R1-R67 of the reference, which the tests of this folder cite.
  */
+import { assert } from '../base/assert.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
 import type { Durability } from '../base/durability.js';
 import type { Address, PageIndex } from '../base/ids.js';
 import type { PageMemory } from '../base/page-memory.js';
 import { EXPORTS_PER_GUEST_MAX } from '../base/shard-port.js';
+import type { SpillFile } from '../base/spill-file.js';
 import { PAGE_BYTES } from '../base/units.js';
 import type { Engine } from '../engine/engine.js';
 import type { VictimPolicy } from '../evict/claimant.js';
@@ -21,6 +23,7 @@ import { Eviction } from './eviction.js';
 import { decodePoolName, encodePoolName, type ObjectId } from './names.js';
 import { attributesOf, PERSISTENT_PRIVATE, type PoolAttributes } from './pool-attributes.js';
 import { SharedPools } from './shared-pools.js';
+import { Spiller } from './spiller.js';
 import { TmemStatus } from './status.js';
 import { TmemBatch } from './tmem-batch.js';
 import { AUTHORISATIONS_MAX, TmemClient } from './tmem-client.js';
@@ -39,6 +42,7 @@ export class Tmem {
   readonly #engine: Engine;
   readonly #ground: PoolGround;
   readonly #entries = new EntryTable();
+  readonly #spiller: Spiller;
 
   /**
    * Finds the pools that the engine has recovered, each with its client. `victims` chooses, from what orders know of
@@ -46,9 +50,13 @@ export class Tmem {
    */
   constructor(engine: Engine, memory: PageMemory, victims?: (entries: EntryTable) => VictimPolicy) {
     this.#engine = engine;
+    const batch = new TmemBatch(engine);
+    const scratch = memory.allocate(PAGE_BYTES);
+    this.#spiller = new Spiller({ engine, memory, scratch, commit: () => batch.commit() });
     this.#ground = {
       engine,
-      batch: new TmemBatch(engine),
+      batch,
+      spiller: this.#spiller,
       eviction: new Eviction(
         engine,
         victims?.(this.#entries) ?? new MarginalValue(this.#entries, engine.capacityBytes),
@@ -186,9 +194,39 @@ export class Tmem {
     return this.#ground.batch.commit();
   }
 
-  /** See {@link Engine.catchUp}. */
+  /** See {@link Engine.catchUp}. Sends pages on their way out, if the store is nearly full. */
   catchUp(): void {
     this.#engine.catchUp();
+    this.#spiller.pump();
+  }
+
+  /**
+   * Pages of the pool are in the file that it had in a former life, up to this slot; 0 if there are none. O(its pages), if
+   * any is.
+   */
+  slotsEnd(pool: TmemPool): number {
+    return this.#engine.spilling.slotsEnd(pool.stored);
+  }
+
+  /** From now on pages of a persistent pool may leave for this file, which has those that left it in a former life. */
+  spillTo(pool: TmemPool, file: SpillFile): void {
+    assert(pool.attributes.isPersistent && pool.spill === undefined, 'a persistent pool has one spill file');
+    pool.spill = this.#spiller.add(pool, file);
+  }
+
+  /** Before the arena is closed: nothing leaves or comes back any more. */
+  closeSpills(): void {
+    this.#spiller.close();
+  }
+
+  /** See {@link Spiller.waitForRoom}. */
+  waitForRoom(resume: () => void): void {
+    this.#spiller.waitForRoom(resume);
+  }
+
+  /** A few times a second: what failed or had nothing to do is tried again. */
+  tick(nowUs: number): void {
+    this.#spiller.tick(nowUs);
   }
 
   /** Bytes that the host can have back at once: ephemeral pages, and segments that hold nothing (R52). */
@@ -197,8 +235,9 @@ export class Tmem {
   }
 
   /**
-   * Gives up ephemeral pages until they add up to `bytes` as stored, or none is left (R53, R56). Commits. Files follow as
-   * cleaning empties them: see {@link Engine.maintain}.
+   * Gives up ephemeral pages until they add up to `bytes` as stored, or none is left (R53, R56). Commits. Persistent pages
+   * that have a spill file leave for the rest, in the time that takes. Files follow as cleaning empties them: see
+   * {@link Engine.maintain}.
    *
    * @returns bytes of the pages given up
    */
@@ -206,6 +245,7 @@ export class Tmem {
     let given = 0;
     for (let page = 1; given < bytes && page > 0; given += page) page = this.#ground.eviction.evictPage(null);
     this.commit();
+    if (given < bytes) this.#spiller.demand(bytes - given);
     return given;
   }
 
