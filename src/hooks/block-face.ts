@@ -8,14 +8,22 @@
  */
 import type { CommitOutcome } from '../base/commit-outcome.js';
 import type { Durability } from '../base/durability.js';
+import type { Elsewhere } from '../base/elsewhere.js';
 import type { Address } from '../base/ids.js';
 
-/** `damaged`: stored once, but what came back fails verification, or the record is known to be lost. */
-export const ReadOutcome = { data: 0, hole: 1, damaged: 2 } as const;
+/**
+ * `damaged`: stored once, but what came back fails verification, or the record is known to be lost. `away`: it has to be
+ * fetched first, see {@link BlockFace.elsewhere}. `unread`: it could not be fetched.
+ */
+export const ReadOutcome = { data: 0, hole: 1, damaged: 2, away: 3, unread: 4 } as const;
 export type ReadOutcome = (typeof ReadOutcome)[keyof typeof ReadOutcome];
 
-/** `full`: no room or over a cap; the page is what it was. `damaged`: part of a page that cannot be read. */
-export const WriteOutcome = { stored: 0, full: 1, damaged: 2 } as const;
+/**
+ * Unless it is stored, the page is what it was. `full`: no room or over a cap. `damaged`: part of a page that cannot be
+ * read. `away`: part of a page that has to be fetched first. `unread`: of one that could not be fetched. `later`: no room
+ * yet.
+ */
+export const WriteOutcome = { stored: 0, full: 1, damaged: 2, away: 3, unread: 4, later: 5 } as const;
 export type WriteOutcome = (typeof WriteOutcome)[keyof typeof WriteOutcome];
 
 export interface BlockFace {
@@ -56,6 +64,9 @@ export interface BlockFace {
 
   /** There where what was committed does not outlive the host yet: FLUSH and FUA then wait for a sync. */
   readonly durability?: Durability | undefined;
+
+  /** There where pages may be away, and room may come: such requests can be carried out later. */
+  readonly elsewhere?: Elsewhere | undefined;
 }
 
 /** A TRIM of gigabytes is cut to this, 512 MiB, so that no turn of the event loop takes long. */

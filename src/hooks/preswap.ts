@@ -8,10 +8,11 @@
 import { assert } from '../base/assert.js';
 import type { CommitOutcome } from '../base/commit-outcome.js';
 import type { Durability } from '../base/durability.js';
+import type { Elsewhere } from '../base/elsewhere.js';
 import { type Address, pageIndex } from '../base/ids.js';
 import type { PageMemory } from '../base/page-memory.js';
 import { PAGE_BYTES } from '../base/units.js';
-import { LayerRead, type PageLayer } from '../layers/layer.js';
+import { LayerRead, LayerWrite, type PageLayer } from '../layers/layer.js';
 import { type BlockFace, ReadOutcome, WriteOutcome } from './block-face.js';
 
 export class Preswap implements BlockFace {
@@ -34,10 +35,15 @@ export class Preswap implements BlockFace {
     return this.#layer.durability;
   }
 
+  get elsewhere(): Elsewhere | undefined {
+    return this.#layer.elsewhere;
+  }
+
   readPage(page: number, to: Address): ReadOutcome {
     const read = this.#layer.read(pageIndex(page), to);
     if (read === LayerRead.page) return ReadOutcome.data;
-    return read === LayerRead.nothing ? ReadOutcome.hole : ReadOutcome.damaged;
+    if (read === LayerRead.nothing) return ReadOutcome.hole;
+    return read === LayerRead.away ? ReadOutcome.away : ReadOutcome.damaged;
   }
 
   readPart(page: number, start: number, length: number, to: Address): ReadOutcome {
@@ -50,11 +56,14 @@ export class Preswap implements BlockFace {
   }
 
   writePage(page: number, from: Address): WriteOutcome {
-    return this.#layer.replace(pageIndex(page), from) ? WriteOutcome.stored : WriteOutcome.full;
+    const written = this.#layer.replace(pageIndex(page), from);
+    if (written === LayerWrite.kept) return WriteOutcome.stored;
+    return written === LayerWrite.later ? WriteOutcome.later : WriteOutcome.full;
   }
 
   writePart(page: number, start: number, length: number, from: Address): WriteOutcome {
-    if (!this.#load(page)) return WriteOutcome.damaged;
+    const loaded = this.#load(page);
+    if (loaded !== WriteOutcome.stored) return loaded;
     this.#memory.bytes.copyWithin(this.#scratch + start, from, from + length);
     return this.writePage(page, this.#scratch);
   }
@@ -62,7 +71,8 @@ export class Preswap implements BlockFace {
   zeroPart(page: number, start: number, length: number): WriteOutcome {
     // Part of a hole is zeros already.
     if (!this.#layer.has(pageIndex(page))) return WriteOutcome.stored;
-    if (!this.#load(page)) return WriteOutcome.damaged;
+    const loaded = this.#load(page);
+    if (loaded !== WriteOutcome.stored) return loaded;
     this.#memory.bytes.fill(0, this.#scratch + start, this.#scratch + start + length);
     return this.writePage(page, this.#scratch);
   }
@@ -87,10 +97,11 @@ export class Preswap implements BlockFace {
     this.#layer.catchUp();
   }
 
-  /** The whole page to the scratch page, zeros for a hole. False: it is damaged, so its other bytes are unknown. */
-  #load(page: number): boolean {
+  /** The whole page to the scratch page, zeros for a hole. Where that is not done its other bytes are unknown. */
+  #load(page: number): WriteOutcome {
     const outcome = this.readPage(page, this.#scratch);
     if (outcome === ReadOutcome.hole) this.#memory.bytes.fill(0, this.#scratch, this.#scratch + PAGE_BYTES);
-    return outcome !== ReadOutcome.damaged;
+    if (outcome === ReadOutcome.away) return WriteOutcome.away;
+    return outcome === ReadOutcome.damaged ? WriteOutcome.damaged : WriteOutcome.stored;
   }
 }

@@ -5,7 +5,7 @@ import { CommitOutcome } from '../base/commit-outcome.js';
 import { pageIndex } from '../base/ids.js';
 import { PERSISTENT_PRIVATE } from '../tmem/pool-attributes.js';
 import { HostedLayer } from './hosted.js';
-import { LayerRead, type PageLayer } from './layer.js';
+import { LayerRead, LayerWrite, type PageLayer } from './layer.js';
 
 /** What a hook may rely on, whatever layer it stands on: later layers are added to this list. */
 const layers: readonly [name: string, make: (store: SmallStore) => PageLayer][] = [
@@ -67,7 +67,7 @@ for (const [name, make] of layers) {
 
 function write(store: SmallStore, layer: PageLayer, page: number, version: number): void {
   writeVersion(store.kernel, store.source, version);
-  assert.ok(layer.replace(pageIndex(page), store.source));
+  assert.equal(layer.replace(pageIndex(page), store.source), LayerWrite.kept);
 }
 
 function expect(store: SmallStore, layer: PageLayer, page: number, version: number): void {

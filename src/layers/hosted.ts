@@ -1,34 +1,48 @@
 /** The Xen way: pages are kept by the host's store, in a pool of transcendent memory. One object, number 0, holds them all. */
 import type { CommitOutcome } from '../base/commit-outcome.js';
 import type { Durability } from '../base/durability.js';
-import type { Address, PageIndex } from '../base/ids.js';
+import type { Elsewhere } from '../base/elsewhere.js';
+import { type Address, type PageIndex, pageIndex } from '../base/ids.js';
 import { TmemStatus } from '../tmem/status.js';
 import type { Tmem } from '../tmem/tmem.js';
 import type { TmemPool } from '../tmem/tmem-pool.js';
-import { LayerRead, type PageLayer } from './layer.js';
+import { LayerRead, LayerWrite, type PageLayer } from './layer.js';
 
 const OBJECT = 0n;
 
 export class HostedLayer implements PageLayer {
   readonly pool: TmemPool;
   readonly #tmem: Tmem;
+  readonly #elsewhere: Elsewhere;
 
   constructor(tmem: Tmem, pool: TmemPool) {
     this.#tmem = tmem;
     this.pool = pool;
+    this.#elsewhere = {
+      isAway: (page) => pool.isAway(OBJECT, pageIndex(page)),
+      fetch: (page, arrived) => pool.fetch(OBJECT, pageIndex(page), arrived),
+      waitForRoom: (resume) => tmem.waitForRoom(resume),
+    };
   }
 
   get durability(): Durability | undefined {
     return this.#tmem.durability;
   }
 
-  replace(index: PageIndex, from: Address): boolean {
-    return this.pool.replace(OBJECT, index, from) === TmemStatus.done;
+  get elsewhere(): Elsewhere | undefined {
+    return this.pool.spill && this.#elsewhere;
+  }
+
+  replace(index: PageIndex, from: Address): LayerWrite {
+    const status = this.pool.replace(OBJECT, index, from);
+    if (status === TmemStatus.done) return LayerWrite.kept;
+    return status === TmemStatus.later ? LayerWrite.later : LayerWrite.full;
   }
 
   read(index: PageIndex, to: Address): LayerRead {
     const status = this.pool.get(OBJECT, index, to);
     if (status === TmemStatus.done) return LayerRead.page;
+    if (status === TmemStatus.elsewhere) return LayerRead.away;
     return status === TmemStatus.missing ? LayerRead.nothing : LayerRead.damaged;
   }
 

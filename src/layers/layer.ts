@@ -4,15 +4,23 @@
  */
 import type { CommitOutcome } from '../base/commit-outcome.js';
 import type { Durability } from '../base/durability.js';
+import type { Elsewhere } from '../base/elsewhere.js';
 import type { Address, PageIndex } from '../base/ids.js';
 
-/** `damaged`: it was kept once, and what is there cannot be vouched for. */
-export const LayerRead = { page: 0, nothing: 1, damaged: 2 } as const;
+/**
+ * `damaged`: it was kept once, and what is there cannot be vouched for. `away`: it has to be fetched first, see
+ * {@link PageLayer.elsewhere}.
+ */
+export const LayerRead = { page: 0, nothing: 1, damaged: 2, away: 3 } as const;
 export type LayerRead = (typeof LayerRead)[keyof typeof LayerRead];
 
+/** Unless it is kept, the old page stays. `full`: refused. `later`: refused for now, room is being made. */
+export const LayerWrite = { kept: 0, full: 1, later: 2 } as const;
+export type LayerWrite = (typeof LayerWrite)[keyof typeof LayerWrite];
+
 export interface PageLayer {
-  /** Keeps a copy of the page at `from` in place of the old one. False: refused, and the old one stays. */
-  replace(index: PageIndex, from: Address): boolean;
+  /** Keeps a copy of the page at `from` in place of the old one. */
+  replace(index: PageIndex, from: Address): LayerWrite;
 
   /** Copies the page to `to`, with 64 bytes of slack behind it; untouched when there is nothing. */
   read(index: PageIndex, to: Address): LayerRead;
@@ -33,4 +41,7 @@ export interface PageLayer {
 
   /** There where what was committed outlives the host only after a sync. */
   readonly durability?: Durability | undefined;
+
+  /** There where pages may be away, and room may come. */
+  readonly elsewhere?: Elsewhere | undefined;
 }

@@ -13,7 +13,7 @@
  */
 import { type Address, address } from '../../../base/ids.js';
 import type { PageMemory } from '../../../base/page-memory.js';
-import { KIB } from '../../../base/units.js';
+import { KIB, PAGE_BYTES } from '../../../base/units.js';
 
 /** Longest start of something that may be kept while more is read: a page but its last byte, rounded up. */
 export const TAIL_BYTES_MAX: number = 8 * KIB;
@@ -37,6 +37,9 @@ export class NbdBuffers {
   readonly memory: PageMemory;
   readonly readArea: Address;
   readonly replyArea: Address;
+  /** Two pages, each with slack: for requests that are carried out later, and mean nothing between calls. */
+  readonly parkArea: Address;
+  readonly parkedPage: Address;
   readonly #spare: Uint8Array[] = [];
 
   /** Once per shard: regions of the memory are never given back. */
@@ -44,6 +47,8 @@ export class NbdBuffers {
     this.memory = memory;
     this.readArea = address(memory.allocate(STASH_BYTES) + TAIL_BYTES_MAX);
     this.replyArea = memory.allocate(REPLY_AREA_BYTES);
+    this.parkArea = memory.allocate(PAGE_BYTES);
+    this.parkedPage = memory.allocate(PAGE_BYTES);
   }
 
   /** {@link STASH_BYTES} of heap. */

@@ -8,6 +8,9 @@
  *     simple, short     read wholly before the header is written; short is 64 KiB or what the turn allows
  *     simple, long      read twice, over turns: once to see that every page is sound, then to send it
  *
+ * At a page that is away the request is given up, to be read again when the page has been fetched: wholly, or, structured
+ * and long, what is left of it. The second pass of the last cannot be: it waits.
+ *
  * If a page goes bad between the two passes of the last, nothing can be said and the connection is given up. The
  * price, a second decompression, is paid only by old clients for long reads.
  *
@@ -39,6 +42,9 @@ const HOLES_PER_PAGE = 1024;
 
 const NO_CHUNK = -1;
 
+/** Of {@link Reading.waitsFor}. */
+export const NOTHING_AWAY = -1;
+
 type Pass = 'structured' | 'check' | 'send';
 
 export class Reading {
@@ -46,6 +52,10 @@ export class Reading {
   active = false;
   /** The client was promised data that cannot be had: the connection must end. */
   broken = false;
+  /** The request was given up, because a page is away: what `rest` says of it is to be read again when that is there. */
+  lacks = false;
+  /** In the middle of data that nothing may interrupt there is a page that is away: {@link NOTHING_AWAY}, or its number. */
+  waitsFor: number = NOTHING_AWAY;
 
   readonly #face: BlockFace;
   readonly #replies: Replies;
@@ -69,6 +79,7 @@ export class Reading {
   begin(pages: number): number {
     const { length, flags } = this.#request;
     const replies = this.#replies;
+    this.lacks = false;
     this.#rewind();
     if (replies.structured) {
       if (length === 0) replies.at = address(writeNoneChunk(replies.view, replies.at, this.#request));
@@ -94,8 +105,13 @@ export class Reading {
     if (this.#pass === 'check') moved = this.#check(pages);
     else if (this.#pass === 'send') moved = this.#send(pages);
     else moved = this.#readChunks(pages);
-    if (this.#pass !== 'check' && this.#left === 0) this.active = false;
+    if (this.lacks || (this.#pass !== 'check' && this.#left === 0)) this.active = false;
     return moved;
+  }
+
+  /** Of a request that lacks something: what has not been sent. */
+  get rest(): { offset: number; length: number } {
+    return { offset: this.#offset, length: this.#left };
   }
 
   #rewind(): void {
@@ -113,8 +129,9 @@ export class Reading {
     while (this.#left > 0) {
       const bytes = this.#partBytes();
       const outcome = this.#readPart(bytes, address(to));
-      if (outcome === ReadOutcome.damaged) {
-        replies.fail(this.#request, NbdError.io, ErrorText.damaged);
+      if (outcome === ReadOutcome.away) return this.#giveUp(moved + 1);
+      if (isBad(outcome)) {
+        replies.fail(this.#request, NbdError.io, textOf(outcome));
         return moved + 1;
       }
       if (outcome === ReadOutcome.hole) replies.bytes.fill(0, to, to + bytes);
@@ -137,7 +154,8 @@ export class Reading {
       const bytes = this.#partBytes();
       const to = this.#chunk === NO_CHUNK ? at + DATA_CHUNK_BYTES : at;
       const outcome = this.#readPart(bytes, address(to));
-      if (outcome === ReadOutcome.damaged) return this.#failChunks(at, moved + 1);
+      if (outcome === ReadOutcome.away) return this.#cut(at, moved + 1);
+      if (isBad(outcome)) return this.#failChunks(at, moved + 1, outcome);
       if (outcome === ReadOutcome.hole) {
         const run = this.#holeBytes(bytes);
         if (this.#worthAChunk(run)) {
@@ -169,10 +187,29 @@ export class Reading {
     this.#chunk = NO_CHUNK;
   }
 
-  #failChunks(at: number, moved: number): number {
+  /** Nothing of the request is sent. */
+  #giveUp(moved: number): number {
+    this.#rewind();
+    this.lacks = true;
+    return moved;
+  }
+
+  /** What comes before a page that is away is sent, unless the request is so short that it is kept together. */
+  #cut(at: number, moved: number): number {
+    if (this.#request.length <= WHOLE_BYTES_MAX) {
+      this.#chunk = NO_CHUNK;
+      return this.#giveUp(moved);
+    }
     this.#endChunk(at, false);
     this.#replies.at = address(at);
-    this.#replies.failAt(this.#request, NbdError.io, ErrorText.damaged, this.#offset);
+    this.lacks = true;
+    return moved;
+  }
+
+  #failChunks(at: number, moved: number, outcome: ReadOutcome): number {
+    this.#endChunk(at, false);
+    this.#replies.at = address(at);
+    this.#replies.failAt(this.#request, NbdError.io, textOf(outcome), this.#offset);
     this.#left = 0;
     return moved;
   }
@@ -188,8 +225,9 @@ export class Reading {
     const replies = this.#replies;
     let moved = 0;
     for (; moved < pages && this.#left > 0; moved++) {
-      if (this.#face.readPage(this.#page, replies.at) === ReadOutcome.damaged) {
-        replies.fail(this.#request, NbdError.io, ErrorText.damaged);
+      const outcome = this.#face.readPage(this.#page, replies.at);
+      if (isBad(outcome)) {
+        replies.fail(this.#request, NbdError.io, textOf(outcome));
         this.#left = 0;
         this.active = false;
         return moved + 1;
@@ -210,7 +248,11 @@ export class Reading {
     for (; moved < pages && this.#left > 0 && replies.room >= PAGE_ROOM_BYTES; moved++) {
       const bytes = this.#partBytes();
       const outcome = this.#readPart(bytes, replies.at);
-      if (outcome === ReadOutcome.damaged) {
+      if (outcome === ReadOutcome.away) {
+        this.waitsFor = this.#page;
+        return moved;
+      }
+      if (isBad(outcome)) {
         this.broken = true;
         this.#left = 0;
         return moved;
@@ -258,4 +300,12 @@ export class Reading {
       this.#start = start % PAGE_BYTES;
     }
   }
+}
+
+function isBad(outcome: ReadOutcome): boolean {
+  return outcome === ReadOutcome.damaged || outcome === ReadOutcome.unread;
+}
+
+function textOf(outcome: ReadOutcome): Uint8Array {
+  return outcome === ReadOutcome.unread ? ErrorText.unread : ErrorText.damaged;
 }

@@ -113,7 +113,7 @@ export class Replies {
 /** Words for errors, ready to be copied. */
 export const ErrorText: Readonly<
   Record<
-    'perm' | 'invalid' | 'tooLong' | 'pastEnd' | 'full' | 'fault' | 'unsynced' | 'damaged' | 'shutdown',
+    'perm' | 'invalid' | 'tooLong' | 'pastEnd' | 'full' | 'fault' | 'unsynced' | 'damaged' | 'unread' | 'shutdown',
     Uint8Array
   >
 > = {
@@ -125,6 +125,7 @@ export const ErrorText: Readonly<
   fault: encoded('store cannot be written'),
   unsynced: encoded('disk of the store does not keep what is written'),
   damaged: encoded('page is damaged'),
+  unread: encoded('spill file cannot be read'),
   shutdown: encoded('server is shutting down'),
 };
 

@@ -119,9 +119,10 @@ export class Session implements TransportUser, TurnTaker {
     const from = this.#readArea - tail;
     const end = this.#readArea + bytes;
     if (tail > 0) this.#unstash(tail, from);
-    if (bytes > MODEST_BYTES && turns.shared) {
+    // A turn that no input began has filled the socket while it was being read.
+    if (this.#blocked || (bytes > MODEST_BYTES && turns.shared)) {
       this.#keep(from, end);
-      turns.wait(this);
+      if (!this.#blocked) turns.wait(this);
       this.#paused = true;
       return false;
     }
@@ -158,6 +159,7 @@ export class Session implements TransportUser, TurnTaker {
 
   closed(): void {
     this.#over = true;
+    this.#transmission?.close();
     clearTimeout(this.#deadline);
     this.#context.turns.forget(this);
     this.#dropStash();

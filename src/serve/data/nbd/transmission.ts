@@ -15,11 +15,15 @@
  * change may have to wait for room that a sync brings. Then the connection is held: nothing behind the change is looked
  * at. Both end by `wake`.
  *
+ * Where pages may be away, and room may come, a request that lacks something is parked and begun again when it may not lack
+ * it any more; `wake` says so too. See parked.ts.
+ *
  * @hot One call per turn, one round of its loop per request: no allocation, no closure, no promise.
  */
 import { CommitOutcome } from '../../../base/commit-outcome.js';
 import type { Durability } from '../../../base/durability.js';
-import { type BlockFace } from '../../../hooks/block-face.js';
+import { assert } from '../../../base/assert.js';
+import { type BlockFace, WriteOutcome } from '../../../hooks/block-face.js';
 import { Command, judgeRequest, NbdError, type NbdRequest } from '../../../wire/nbd/request.js';
 import { readRequest, ReadResult, REQUEST_HEADER_BYTES, type RequestRules } from '../../../wire/nbd/request.js';
 import { replyBlockStatus } from './block-status.js';
@@ -27,9 +31,10 @@ import type { NbdBuffers } from './buffers.js';
 import type { NbdCounters } from './counters.js';
 import { TurnTally } from './latency.js';
 import { LATE_MAX, LateReplies } from './late-replies.js';
-import { Reading } from './reading.js';
+import { Later, type Rest } from './later.js';
+import { NOTHING_AWAY, Reading } from './reading.js';
 import { ErrorText, Replies, REQUEST_ROOM_BYTES, textOf } from './replies.js';
-import { Writing } from './writing.js';
+import { Writing, type WriteLack } from './writing.js';
 import { Zeroing } from './zeroing.js';
 
 /** `finished`: the client said goodbye; send what there is and close. `broken`: close at once. */
@@ -62,6 +67,7 @@ export class Transmission {
   readonly #zeroing: Zeroing;
   readonly #durability: Durability | undefined;
   readonly #late: LateReplies | undefined;
+  readonly #later: Later | undefined;
   readonly #wake: () => void;
   /** The request is a TRIM or WRITE_ZEROES that was held before it began. */
   #isDeferred = false;
@@ -80,15 +86,16 @@ export class Transmission {
   ) {
     this.#durability = face.durability;
     this.#late = face.durability && new LateReplies(face.durability, wake);
+    this.#later = face.elsewhere && new Later(buffers, face, face.elsewhere, wake);
     this.#wake = wake;
     this.replies = new Replies(buffers, rules.structuredReplies, counters, this.#late);
-    this.#face = face;
+    this.#face = this.#later?.face ?? face;
     this.#view = buffers.memory.view;
     this.#rules = rules;
     this.#counters = counters;
-    this.#reading = new Reading(face, this.replies, this.#request);
-    this.#writing = new Writing(face, this.replies, this.#request, counters);
-    this.#zeroing = new Zeroing(face, this.replies, this.#request);
+    this.#reading = new Reading(this.#face, this.replies, this.#request);
+    this.#writing = new Writing(this.#face, this.replies, this.#request, counters);
+    this.#zeroing = new Zeroing(this.#face, this.replies, this.#request);
   }
 
   /**
@@ -108,9 +115,14 @@ export class Transmission {
     return next;
   }
 
-  /** Whether a turn has replies to send that waited for a sync. */
+  /** Whether a turn has something to do without input: replies that waited for a sync, requests that were parked. */
   get isDue(): boolean {
-    return this.#late?.isDue === true;
+    return this.#late?.isDue === true || this.#later?.hasReady === true;
+  }
+
+  /** The connection is gone. */
+  close(): void {
+    this.#later?.close();
   }
 
   #work(at: number, end: number, pages: number): number {
@@ -119,24 +131,33 @@ export class Transmission {
       const left = pages - this.pagesMoved;
       if (this.#writing.active) {
         if (this.#writing.stores && this.#isHeld()) break;
-        next = this.#receivePayload(next, end, left);
-        if (this.#writing.active) break;
+        if (this.#later?.isRerun === true) this.#feed(this.#later, left);
+        else next = this.#receivePayload(next, end, left);
+        if (this.#writing.active && !this.#goesOnWithPayload()) break;
       } else if (this.#reading.active) {
         this.#afterRead(this.#reading.step(left));
-        if (this.#reading.active) break;
+        if (this.#reading.active) {
+          this.#waitForPage();
+          break;
+        }
       } else if (this.#zeroing.active) {
         if (this.#isHeld()) break;
         this.#dirty = true;
         this.pagesMoved += this.#zeroing.step(left);
         if (this.#zeroing.active) break;
-        this.answered.add(this.#request.command);
+        this.#afterZero();
       } else if (this.#isDeferred) {
         if (this.#isHeld()) break;
         this.#isDeferred = false;
         this.#zero(left);
       } else {
-        if (this.#late !== undefined && !this.#goesOn(this.#late)) break;
+        this.#late?.send(this.replies);
         if (this.replies.room < REQUEST_ROOM_BYTES) break;
+        if (this.#later?.next(this.#request) === true) {
+          this.#again(left);
+          continue;
+        }
+        if (!this.#goesOn()) break;
         const result = readRequest(this.#view, next, end, this.#request);
         if (result === ReadResult.incomplete) {
           this.starved = true;
@@ -165,14 +186,13 @@ export class Transmission {
     }
     switch (request.command) {
       case Command.read:
-        this.#settle();
         this.#counters.reads++;
-        return this.#afterRead(this.#reading.begin(pages));
+        return this.#read(pages);
       case Command.write:
         this.#counters.writes++;
         return this.#writing.begin();
       case Command.disconnect:
-        if (this.#late === undefined) this.state = 'finished';
+        if (this.#late === undefined && this.#later === undefined) this.state = 'finished';
         else this.#isLeaving = true;
         return;
       case Command.flush:
@@ -199,16 +219,30 @@ export class Transmission {
     }
   }
 
+  #read(pages: number): void {
+    this.#settle();
+    this.#afterRead(this.#reading.begin(pages));
+    if (this.#reading.active) this.#waitForPage();
+  }
+
   #zero(pages: number): void {
     if (this.#isHeld()) {
       this.#isDeferred = true;
       return;
     }
-    if (this.#request.command === Command.trim) this.#counters.trims++;
-    else this.#counters.zeroes++;
+    if (this.#later?.isRerun !== true) {
+      if (this.#request.command === Command.trim) this.#counters.trims++;
+      else this.#counters.zeroes++;
+    }
     this.#dirty = true;
     this.pagesMoved += this.#zeroing.begin(pages);
-    if (!this.#zeroing.active) this.answered.add(this.#request.command);
+    if (!this.#zeroing.active) this.#afterZero();
+  }
+
+  #afterZero(): void {
+    const { lack, rest } = this.#zeroing;
+    if (lack !== WriteOutcome.stored) this.#park(lack, rest);
+    else this.answered.add(this.#request.command);
   }
 
   /** Whether the change that comes next has to wait for room. */
@@ -219,13 +253,75 @@ export class Transmission {
   }
 
   /** Between two requests. @returns whether the next one may be looked at */
-  #goesOn(late: LateReplies): boolean {
-    late.send(this.replies);
-    if (late.isDue) return false;
-    if (this.#isLeaving && late.count === 0) this.state = 'finished';
+  #goesOn(): boolean {
+    const late = this.#late;
+    if (late?.isDue === true) return false;
+    const unanswered = (late?.count ?? 0) + (this.#later?.count ?? 0);
+    if (this.#isLeaving && unanswered === 0) this.state = 'finished';
     // Their ends wake us.
-    else if (this.#isLeaving || late.count >= LATE_MAX) this.held = this.starved = true;
+    else if (this.#isLeaving || (late?.count ?? 0) >= LATE_MAX || this.#later?.isFull === true) this.#hold();
     return !this.held && this.state === 'open';
+  }
+
+  #hold(): void {
+    this.held = this.starved = true;
+  }
+
+  /** The request that was put aside, as if it came in now. */
+  #again(pages: number): void {
+    const { command } = this.#request;
+    // However often it comes back: that is a turn's work.
+    this.pagesMoved++;
+    if (command === Command.read) this.#read(pages);
+    else if (command === Command.write) this.#writing.begin();
+    else this.#zero(pages);
+  }
+
+  /**
+   * What is left of the request lacks something and is put aside. What was done of it is made good before, because nobody
+   * could take a success back.
+   */
+  #park(lack: WriteLack, rest: Rest, payload?: Uint8Array): void {
+    assert(this.#later !== undefined, 'nothing is lacking where nothing can be away');
+    const outcome = this.#settle();
+    if (outcome === CommitOutcome.done) return this.#later.park(this.#request, lack, rest, payload);
+    const isFull = outcome === CommitOutcome.full;
+    this.replies.fail(
+      this.#request,
+      isFull ? NbdError.noSpace : NbdError.io,
+      isFull ? ErrorText.full : ErrorText.fault,
+    );
+    this.answered.add(this.#request.command);
+  }
+
+  #feed(later: Later, pages: number): void {
+    later.feed(this.#writing, pages, (at, end) => void this.#receivePayload(at, end, 1));
+    // More of its payload is there, and not in the input.
+    if (this.#writing.active) this.starved = false;
+  }
+
+  /** A WRITE that is under way may lack something. @returns whether there is more to do in this turn */
+  #goesOnWithPayload(): boolean {
+    const fate = this.#later?.fateOf(this.#writing) ?? 'lacksNothing';
+    if (fate === 'lacksNothing') return false;
+    if (fate === 'isPutAside') return true;
+    if (fate === 'waits') {
+      this.#settle();
+      this.#hold();
+      return false;
+    }
+    this.#writing.part();
+    this.#park(fate.lack, fate.rest, fate.payload);
+    return true;
+  }
+
+  /** In the middle of data that nothing may interrupt. */
+  #waitForPage(): void {
+    const { waitsFor } = this.#reading;
+    if (waitsFor === NOTHING_AWAY) return;
+    this.#reading.waitsFor = NOTHING_AWAY;
+    this.#later?.want(waitsFor);
+    this.#hold();
   }
 
   #judge(request: NbdRequest): NbdError {
@@ -250,19 +346,25 @@ export class Transmission {
     this.pagesMoved += Math.max(1, moved);
     if (this.#reading.broken) this.state = 'broken';
     if (this.#reading.active) return;
+    if (this.#reading.lacks) {
+      this.#counters.readBytes += this.#request.length - this.#reading.rest.length;
+      this.#park(WriteOutcome.away, this.#reading.rest);
+      return;
+    }
     this.#counters.readBytes += this.#request.length;
     this.answered.add(Command.read);
   }
 
   /** Makes good what was promised since the last commit, or takes it back. */
-  #settle(): void {
-    if (!this.#dirty) return;
+  #settle(): CommitOutcome {
+    if (!this.#dirty) return CommitOutcome.done;
     this.#dirty = false;
     this.committed = true;
     const outcome = this.#face.commit();
     if (outcome === CommitOutcome.done) this.replies.keepPromises();
     else if (outcome === CommitOutcome.full) this.#takeBack(NbdError.noSpace, ErrorText.full);
     else this.#takeBack(NbdError.io, ErrorText.fault);
+    return outcome;
   }
 
   /** Nothing of the batch was stored, and what is still under way cannot succeed either. */

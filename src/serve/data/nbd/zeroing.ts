@@ -14,6 +14,7 @@ import { type BlockFace, FLUSH_PAGES_MAX, WriteOutcome } from '../../../hooks/bl
 import { Command, NbdError, type NbdRequest } from '../../../wire/nbd/request.js';
 import { ErrorText, type Replies } from './replies.js';
 import { TURN_PAGES } from './turns.js';
+import type { WriteLack } from './writing.js';
 
 /** Forgetting a page is so much cheaper than moving one. */
 const FLUSHES_PER_PAGE: number = FLUSH_PAGES_MAX / TURN_PAGES;
@@ -21,6 +22,8 @@ const FLUSHES_PER_PAGE: number = FLUSH_PAGES_MAX / TURN_PAGES;
 export class Zeroing {
   /** Whether a request has been begun and not ended. */
   active = false;
+  /** It was given up, because an edge is away or has no room: `rest` of it is to be zeroed again when that may succeed. */
+  lack: WriteLack = WriteOutcome.stored;
 
   readonly #face: BlockFace;
   readonly #replies: Replies;
@@ -31,6 +34,7 @@ export class Zeroing {
   #tailBytes = 0;
   #error: NbdError = NbdError.none;
   #errorText: Uint8Array = ErrorText.full;
+  #rest = { offset: 0, length: 0 };
 
   constructor(face: BlockFace, replies: Replies, request: NbdRequest) {
     this.#face = face;
@@ -43,16 +47,24 @@ export class Zeroing {
     const { command, offset, length } = this.#request;
     this.active = true;
     this.#error = NbdError.none;
+    this.lack = WriteOutcome.stored;
+    this.#rest = { offset, length };
     this.#page = Math.ceil(offset / PAGE_BYTES);
     this.#end = Math.floor((offset + length) / PAGE_BYTES);
     this.#tailBytes = 0;
     const moved = command === Command.writeZeroes ? this.#zeroHead(offset, offset + length) : 0;
+    if (this.#isLacking()) return moved;
     return Math.max(1, moved + this.#step(pages - moved));
   }
 
   /** Goes on, and replies when all is done. @returns pages moved */
   step(pages: number): number {
     return Math.max(1, this.#step(pages));
+  }
+
+  /** Of a request that lacks something: what is not done. */
+  get rest(): { offset: number; length: number } {
+    return this.#rest;
   }
 
   /** The rest is left as it is. */
@@ -71,8 +83,10 @@ export class Zeroing {
     }
     if (this.#error === NbdError.none && this.#page < this.#end) return moved;
     if (this.#error === NbdError.none && this.#tailBytes > 0) {
+      this.#rest = { offset: this.#end * PAGE_BYTES, length: this.#tailBytes };
       this.#zeroPart(this.#end, 0, this.#tailBytes);
       moved++;
+      if (this.#isLacking()) return moved;
     }
     this.active = false;
     if (this.#error === NbdError.none) this.#replies.promise(this.#request);
@@ -96,9 +110,16 @@ export class Zeroing {
     return 1;
   }
 
+  #isLacking(): boolean {
+    if (this.lack !== WriteOutcome.stored) this.active = false;
+    return !this.active;
+  }
+
   #zeroPart(page: number, start: number, bytes: number): void {
     const outcome = this.#face.zeroPart(page, start, bytes);
-    if (outcome === WriteOutcome.full) this.fail(NbdError.noSpace, ErrorText.full);
+    if (outcome === WriteOutcome.away || outcome === WriteOutcome.later) this.lack = outcome;
+    else if (outcome === WriteOutcome.unread) this.fail(NbdError.io, ErrorText.unread);
+    else if (outcome === WriteOutcome.full) this.fail(NbdError.noSpace, ErrorText.full);
     else if (outcome === WriteOutcome.damaged) this.fail(NbdError.io, ErrorText.damaged);
   }
 }
