@@ -64,6 +64,19 @@ export function shardTroubles(engine: Engine, tmem: Tmem, exports: () => Iterabl
         'look after the disk, then start the daemon again',
     },
     {
+      code: 'spill-failed',
+      level: 'error',
+      tallies: () =>
+        poolsOf(tmem).flatMap(({ owner, name, spill }) =>
+          spill === undefined
+            ? []
+            : [{ name: `${owner.name}/${name}`, bad: spill.failures, good: spill.pagesOut + spill.pagesFetched }],
+        ),
+      text: (count, names) =>
+        `${count} reads or writes of the spill file of ${names} failed: make room on its disk, or look after that; ` +
+        'its guests may be stopped until then',
+    },
+    {
       code: 'segments-aside',
       level: 'error',
       tallies: () => [{ name: 'the arena', bad: engine.segments.filesAside, good: 0 }],

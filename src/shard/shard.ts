@@ -28,6 +28,8 @@ import { Preswap } from '../hooks/preswap.js';
 import { RealSegmentFiles } from '../io/real-segment-files.js';
 import { HostedLayer } from '../layers/hosted.js';
 import { NbdServer } from '../serve/data/nbd/server.js';
+import { CallGate, SPILL_CALLS_AT_ONCE } from '../tier/call-gate.js';
+import { openSpillFile } from '../tier/open-spill-file.js';
 import { PERSISTENT_PRIVATE } from '../tmem/pool-attributes.js';
 import { Tmem } from '../tmem/tmem.js';
 import type { TmemPool } from '../tmem/tmem-pool.js';
@@ -80,6 +82,10 @@ class OpenedShard implements Shard {
   readonly #kernel: Kernel;
   readonly #scratch: Address;
   readonly #exports = new Map<string, ServedExport>();
+  readonly #arena: string;
+  readonly #spillPaths = new Map<TmemPool, string>();
+  /** Of all spill files: the calls that may be under way at once. */
+  readonly #gate = new CallGate(SPILL_CALLS_AT_ONCE);
   readonly #troubles: TroubleWatch;
   readonly #forgetting: Forgetting;
   #writtenBytes = 0;
@@ -98,6 +104,7 @@ class OpenedShard implements Shard {
       arena: { low: randomBytes(4).readUInt32LE(), high: randomBytes(4).readUInt32LE() },
     });
     this.#kernel = kernel;
+    this.#arena = options.arena;
     const { filesMax, segmentBytes } = engine.segments;
     this.#capacityBytes = Math.min(options.capacityBytes, SEGMENTS_MAX * segmentBytes);
     this.#engine = engine;
@@ -144,6 +151,7 @@ class OpenedShard implements Shard {
 
   async addExport(spec: ExportSpec): Promise<void> {
     const pool = this.#poolOf(spec);
+    await this.#spill(spec, pool);
     const layer = new HostedLayer(this.#tmem, pool);
     const { sizeBytes } = spec;
     const face = new Preswap({ sizeBytes, layer, memory: this.#kernel, scratch: this.#scratch });
@@ -155,6 +163,28 @@ class OpenedShard implements Shard {
       face,
     });
     this.#exports.set(name, { spec, pool });
+  }
+
+  /** A pool keeps its spill file as long as it lives, whether an export serves it or not. */
+  async #spill({ spill, ...spec }: ExportSpec, pool: TmemPool): Promise<void> {
+    const name = exportName(spec);
+    const known = this.#spillPaths.get(pool);
+    const pages = pool.stored.spilledPages;
+    if (spill === null && (known !== undefined || pages > 0))
+      throw new TmemError(
+        'E_SPILL',
+        `${pages} pages of ${name} are in a spill file that it is not given: set spill to ${known ?? 'where that is'}`,
+      );
+    if (spill === null || known === spill) return;
+    if (known !== undefined)
+      throw new TmemError(
+        'E_SPILL',
+        `${name} has the spill file ${known} as long as the daemon runs: set spill to that`,
+      );
+    const pagesNeeded = this.#tmem.slotsEnd(pool);
+    const use = { gate: this.#gate, arena: this.#arena, export: name, pagesNeeded };
+    this.#tmem.spillTo(pool, await openSpillFile(spill, use));
+    this.#spillPaths.set(pool, spill);
   }
 
   async removeExport(guest: string, name: string, force: boolean): Promise<void> {
@@ -231,6 +261,7 @@ class OpenedShard implements Shard {
    */
   maintain(): void {
     this.#troubles.report(systemClock.nowUs());
+    this.#tmem.tick(systemClock.nowUs());
     const { writtenBytes } = this.#engine;
     const requests = this.#requests();
     const wrote = writtenBytes !== this.#writtenBytes;
@@ -281,6 +312,7 @@ class OpenedShard implements Shard {
     await this.#server.close();
     this.#isStopped = true;
     this.#tmem.commit();
+    this.#tmem.closeSpills();
     this.#troubles.reportRest(systemClock.nowUs());
     this.#engine.close();
   }
@@ -289,6 +321,7 @@ class OpenedShard implements Shard {
   async abandon(): Promise<void> {
     await this.#server.close(0);
     this.#isStopped = true;
+    this.#tmem.closeSpills();
     this.#engine.close();
   }
 
