@@ -112,9 +112,9 @@ export class Batch {
   }
 
   clear(): void {
-    // References only keep objects from the garbage collector; numbers may stay.
-    this.objects.length = 0;
-    this.pools.length = 0;
+    // References only keep objects from the garbage collector; numbers may stay, and the arrays: to set the length of one
+    // is a call out of compiled code.
+    for (let at = 0; at < this.length; at++) this.objects[at] = this.pools[at] = undefined;
     this.length = 0;
     this.hasWide = false;
   }

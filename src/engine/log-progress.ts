@@ -56,12 +56,12 @@ export class LogProgress {
 
   /** What was staged is written. */
   commit(): void {
-    Object.assign(this.#committed, this.#staged);
+    copy(this.#staged, this.#committed);
   }
 
   /** What was staged is gone. */
   undo(): void {
-    Object.assign(this.#staged, this.#committed);
+    copy(this.#committed, this.#staged);
   }
 
   /** A sync covers the records up to this one. */
@@ -76,4 +76,10 @@ export class LogProgress {
     this.commit();
     this.confirm(this.last);
   }
+}
+
+/** Field by field: `Object.assign` takes ten times as long, and this is once a batch. */
+function copy(from: Readonly<Reached>, to: Reached): void {
+  to.last = from.last;
+  to.marked = from.marked;
 }

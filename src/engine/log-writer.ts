@@ -187,7 +187,7 @@ export class LogWriter {
   commit(): CommitOutcome {
     if (this.#isClosed) return this.#refuse();
     if (this.#at === this.#staging) return CommitOutcome.done;
-    const spans = [...this.#full, this.#currentSpan()];
+    const spans = this.#spans();
     try {
       for (const span of spans) this.#write(span);
     } catch (error) {
@@ -198,7 +198,7 @@ export class LogWriter {
     this.#written += this.#at - this.#staging;
     this.#fileAt += this.#at - this.#from;
     this.#fresh = false;
-    this.#full = [];
+    if (this.#full.length > 0) this.#full = [];
     this.#from = this.#at = this.#staging;
     this.progress.commit();
     return CommitOutcome.done;
@@ -221,7 +221,7 @@ export class LogWriter {
   /** Nothing of the batch is on file. */
   #refuse(): CommitOutcome {
     if (this.#at > this.#staging) {
-      const spans = [...this.#full, this.#currentSpan()];
+      const spans = this.#spans();
       for (const { fresh, slot } of spans) if (fresh) this.#segments.release(slot);
       this.#goBackTo(spans[0]!);
     }
@@ -303,6 +303,11 @@ export class LogWriter {
     const header = this.progress.position(this.nextSequence());
     this.#kernel.sealHeader(address(this.#at), header, this.#generation);
     this.advance(POSITION_BYTES);
+  }
+
+  /** Of the batch, in order; most have one. */
+  #spans(): readonly Span[] {
+    return this.#full.length === 0 ? [this.#currentSpan()] : [...this.#full, this.#currentSpan()];
   }
 
   #currentSpan(): Span {

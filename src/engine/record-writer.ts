@@ -41,7 +41,7 @@ export class RecordWriter {
   /** The batch is written or undone: names that were undone must be written again. */
   settle(written: boolean): void {
     if (!written) for (const object of this.#named) object.namedIn = 0;
-    this.#named.length = 0;
+    if (this.#named.length > 0) this.#named.length = 0;
   }
 
   /** @returns bytes of payload */

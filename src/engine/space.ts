@@ -144,8 +144,9 @@ export class Space {
     const put = this.#log.writtenBytes - cleaner.movedBytes;
     const fresh = put - this.#caughtUpAt;
     this.#caughtUpAt = put;
-    let due = this.#due(cleaner);
-    if (this.#isPressed() && this.#isBehind(cleaner)) due = Math.max(due, PASSED_IN_HASTE * fresh, HASTY_BYTES_MIN);
+    const isPressed = this.#isPressed();
+    let due = this.#due(cleaner, isPressed);
+    if (isPressed && this.#isBehind(cleaner)) due = Math.max(due, PASSED_IN_HASTE * fresh, HASTY_BYTES_MIN);
     this.#pass(cleaner, due);
   }
 
@@ -159,9 +160,9 @@ export class Space {
   }
 
   /** Bytes that cleaning should pass by now. */
-  #due(cleaner: Cleaner): number {
+  #due(cleaner: Cleaner, isPressed: boolean): number {
     const owed = this.#log.writtenBytes - cleaner.movedBytes - cleaner.reclaimedBytes;
-    if (!this.#isPressed()) this.#forgiven = owed;
+    if (!isPressed) this.#forgiven = owed;
     return PASSED_PER_DEBT * (owed - this.#forgiven);
   }
 
@@ -174,7 +175,7 @@ export class Space {
   /** Cleans what is still owed, and more if the next batch might find no room. */
   beforeBatch(cleaner: Cleaner): void {
     if (this.#fullForBatches > 0) this.#fullForBatches--;
-    this.#pass(cleaner, this.#due(cleaner));
+    this.#pass(cleaner, this.#due(cleaner, this.#isPressed()));
     for (let steps = this.#stepsMax(); steps > 0 && this.#roomForPuts() < this.#batchBytesMax; steps--) {
       // A file that is not there yet is no room: the file system may be full, and in the batch it is too late to clean.
       if (this.#segments.filesKept < this.#filesWanted(LOAD_SLACK) && this.makeFree('put')) continue;
