@@ -38,12 +38,17 @@ const BUCKETS: number = LATENCY_BOUNDS_US.length + 1;
 /** Requests of one turn by command: filled by the transmission, taken by {@link Latencies.observe}. */
 export class TurnTally {
   total = 0;
+  /** The least and the greatest command that there is one of: most turns have one kind. */
+  least: number = COMMANDS;
+  greatest = 0;
   readonly counts: Uint32Array = new Uint32Array(COMMANDS);
 
   /** A request is answered. One of a command that nobody knows is not counted. */
   add(command: number): void {
     if (command >= COMMANDS) return;
     this.total++;
+    if (command < this.least) this.least = command;
+    if (command > this.greatest) this.greatest = command;
     this.counts[command] = (this.counts[command] ?? 0) + 1;
   }
 }
@@ -70,14 +75,15 @@ export class Latencies {
   /** Counts the requests of a turn that took so long, or {@link UNTIMED}, and empties the tally for the next. */
   observe(tally: TurnTally, us: number): void {
     const isTimed = us >= 0;
-    for (let command = 0; command < COMMANDS; command++) {
+    for (let command = tally.least; command <= tally.greatest; command++) {
       const count = tally.counts[command]!;
       if (count === 0) continue;
       tally.counts[command] = 0;
       this.#pending[command]! += count;
       if (isTimed) this.#settle(command, us);
     }
-    tally.total = 0;
+    tally.total = tally.greatest = 0;
+    tally.least = COMMANDS;
     this.#untimed = isTimed ? 0 : this.#untimed + 1;
     if (isTimed) this.#latestOfAllUs = us;
   }
