@@ -60,6 +60,8 @@ export class Engine {
   /** Gets that found a record and could not vouch for it. */
   verifyFailures = 0;
 
+  /** Whether the last put that was stored is in place of a page, the batch included. */
+  lastPutReplaced = false;
   readonly #kernel: Kernel;
   readonly #files: SegmentFiles;
   readonly #slab: PageSlab;
@@ -159,7 +161,8 @@ export class Engine {
     if (to === undefined) return PutOutcome.full;
     const cell = object.table.reach(index);
     const payloadBytes = this.#records.page(to, object, index, from);
-    const growth = recordBytes(payloadBytes) - this.#staging.storedBytesOf(object, index, cell);
+    const before = this.#staging.storedBytesOf(object, index, cell);
+    const growth = recordBytes(payloadBytes) - before;
     const isOver = growth > 0 && growth > storedMax - object.pool.storedBytes - object.pool.pendingBytes;
     if (isOver || !this.#space.takes(growth + this.#staging.pendingBytes)) {
       // A leaf made for nothing goes, unless the batch may have marked another of its pages.
@@ -167,6 +170,7 @@ export class Engine {
       return isOver ? PutOutcome.over : PutOutcome.full;
     }
     this.#staging.store(object, index, cell, payloadBytes | ENTRY_USED, growth);
+    this.lastPutReplaced = before > 0;
     return PutOutcome.stored;
   }
 

@@ -67,13 +67,17 @@ export class TmemBatch {
   commit(): CommitOutcome {
     const outcome = this.#engine.commit();
     const isDone = outcome === CommitOutcome.done;
-    for (const pool of this.#pools) pool.endPuts(outcome);
+    for (let pool = this.#pools.pop(); pool !== undefined; pool = this.#pools.pop()) pool.endPuts(outcome);
     if (isDone) for (const { object } of this.#retired) this.#engine.forgetObject(object);
     else this.#undo();
     // Of a batch that failed too: a replace may have been committed early and is stored.
     for (const { pool, id, index } of this.#puts) pool.welcome(id, index);
     for (const { pool, id } of this.#touched) pool.forgetIfEmpty(id);
-    this.#pools.length = this.#touched.length = this.#retired.length = this.#puts.length = 0;
+    // Most are empty, and to set the length of an array is a call out of compiled code.
+    if (this.#touched.length > 0) this.#touched.length = 0;
+    if (this.#retired.length > 0) this.#retired.length = 0;
+    if (this.#puts.length > 0) this.#puts.length = 0;
+
     return outcome;
   }
 

@@ -317,13 +317,12 @@ export class TmemPool implements ChangedPool, EvictablePool {
       this.#batch.touched(this, id);
     }
     this.#ground.eviction.makeRoom(by.claims);
-    const isDuplicate = this.#engine.has(object, index);
     const room = this.attributes.isPersistent ? this.owner.roomOf(this) : Infinity;
     const outcome = this.#engine.put(object, index, from, room);
     if (outcome === PutOutcome.over) statistics.putsOverCap++;
     if (outcome === PutOutcome.full) statistics.putsNoMemory++;
     if (outcome !== PutOutcome.stored) return outcome;
-    if (isDuplicate) statistics.duplicatesReplaced++;
+    if (this.#engine.lastPutReplaced) statistics.duplicatesReplaced++;
     if (this.attributes.isShared) this.#lastUsers.set(object, by);
     if (this.stagedPuts++ === 0) this.#batch.hasPutsOf(this);
     return outcome;
