@@ -18,6 +18,7 @@ import { memoryBench } from './memory.bench.js';
 import { nbdBench } from './nbd.bench.js';
 import { recoveryBench } from './recovery.bench.js';
 import { type BenchReport, judged, missed, reportText, unmeasured } from './report.js';
+import { scaleBench } from './scale.bench.js';
 
 const BENCHES: readonly Bench[] = [
   codecBench,
@@ -25,6 +26,7 @@ const BENCHES: readonly Bench[] = [
   nbdBench,
   memoryBench,
   recoveryBench,
+  scaleBench,
   fairnessBench,
   diskBench,
   evictBench,
