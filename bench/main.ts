@@ -15,6 +15,7 @@ import { evictBench } from './evict.bench.js';
 import { fairnessBench } from './fairness.bench.js';
 import { machineLine, thisMachine } from './machine.js';
 import { memoryBench } from './memory.bench.js';
+import { metadataBench } from './metadata.bench.js';
 import { nbdBench } from './nbd.bench.js';
 import { recoveryBench } from './recovery.bench.js';
 import { type BenchReport, judged, missed, reportText, unmeasured } from './report.js';
@@ -25,6 +26,7 @@ const BENCHES: readonly Bench[] = [
   engineBench,
   nbdBench,
   memoryBench,
+  metadataBench,
   recoveryBench,
   scaleBench,
   fairnessBench,
