@@ -7,7 +7,7 @@ import { NbdLoad } from './peers/nbd-load.js';
 import { startTmem } from './peers/nbd-servers.js';
 
 /**
- * What a page costs in memory: a daemon of default config with one large disk is filled and overwritten twice over NBD,
+ * What a page costs in memory: a daemon with a large disk is filled and overwritten twice over NBD,
  * then asked for its status while more is overwritten and five seconds after.
  */
 export const memoryBench: Bench = {
@@ -34,7 +34,7 @@ const SAMPLE_MS = 250;
 
 async function run(scale: Scale): Promise<BenchRun> {
   const { pages, loadMs } = SCALES[scale];
-  const server = await startTmem({ diskBytes: pages * PAGE_BYTES });
+  const server = await startTmem({ diskBytes: pages * PAGE_BYTES, everything: true });
   try {
     await using load = new NbdLoad({ corpus: corpusFile(), spanPages: pages, sockets: [server.socket] });
     const idleMib = daemonMib(server.pid);

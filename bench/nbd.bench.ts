@@ -17,7 +17,8 @@ import {
  * A swap disk, page by page, against servers of the same protocol. All run at once and are loaded by turns, in slices
  * of 50 ms, on pages of the same corpus in the same random order; the other servers sleep meanwhile. A ratio is the
  * median over the rounds of one slice by its neighbour. Each server's span is overwritten twice before: our log is
- * then at the slack where it cleans, and peers have touched their memory.
+ * then at the slack where it cleans, and peers have touched their memory. Ours has everything on that a daemon may be
+ * configured to do besides; its second disk is full of pages of its own.
  *
  * Servers that do not compress are the nearer the faster a machine compresses; the same work in C tells what is the
  * machine's and what is ours.
@@ -76,7 +77,12 @@ async function run(scale: Scale): Promise<BenchRun> {
       else skipped.push(missing);
     }
     const ours = servers.length;
-    servers.push(await startTmem());
+    const tmem = await startTmem({ everything: true });
+    servers.push(tmem);
+    {
+      await using other = new NbdLoad({ corpus: corpusFile(), spanPages, sockets: tmem.others });
+      await other.fill(0, 1, 'up');
+    }
     await using load = new NbdLoad({ corpus: corpusFile(), spanPages, sockets: servers.map(({ socket }) => socket) });
     // Ours last: it gets no idle second to tidy up in between.
     for (const server of servers.keys()) await load.fill(server, 1, 'up');
@@ -90,13 +96,15 @@ async function run(scale: Scale): Promise<BenchRun> {
       }
       measured.push({ name: `${verb} qd${depth}`, slices });
     }
+    const scraped = tmem.scraped();
+    if (scraped === 0) throw new Error('metrics were never answered');
     const wrong = await load.verify(ours);
     if (wrong > 0) throw new Error(`${wrong} pages are not what was written`);
     const names = servers.map(({ name }) => name);
     return {
       setting: [
         `${spanPages} pages of 4 KiB on a disk of 1 GiB, overwritten twice, then ${rounds} rounds of ${sliceUs / 1000} ms each`,
-        `arena and raw files on ${existsSync('/dev/shm') ? 'tmpfs' : 'disk'}; every page of ours verified afterwards`,
+        `arena and raw files on ${existsSync('/dev/shm') ? 'tmpfs' : 'disk'}; every page of ours verified afterwards; metrics answered ${scraped} times`,
         ...servers.map(({ name, commandLine }) => `${name}: ${commandLine}`),
         ...skipped,
       ],

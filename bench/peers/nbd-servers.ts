@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ended, spawnTethered } from '../../src/rig/tethered.js';
 import { TmemProcess } from '../../src/rig/tmem-process.js';
 import { buildPeer } from './build-peer.js';
+import { Scraper } from './scraper.js';
 
 export interface NbdServer {
   readonly name: string;
@@ -23,45 +24,61 @@ const DISK_BYTES = 2 ** 30;
 export interface TmemServer extends NbdServer {
   readonly daemon: TmemProcess;
   readonly pid: number;
-  /** Of the disk of each guest; the first is `socket`. */
+  /** Of the first disk of each guest; the first is `socket`. */
   readonly sockets: readonly string[];
+  /** Of the second disk of each guest, where everything is on. */
+  readonly others: readonly string[];
+  /** Answers to the scraper that runs where everything is on. */
+  readonly scraped: () => number;
 }
 
-/**
- * Ours, by default: LZ4, hashes checked at every read, everything in files before it is answered.
- *
- * @param options.diskBytes - of the one disk of each guest; else 1 GiB, as by default
- * @param options.guests - how many; else one, and the default config where the disk is as well
- * @param options.arenaIn - a folder on a disk; else on tmpfs
- */
-export async function startTmem(
-  options: { diskBytes?: number; guests?: number; arenaIn?: string } = {},
-): Promise<TmemServer> {
-  const { diskBytes = DISK_BYTES, guests = 1, arenaIn } = options;
+export interface TmemOptions {
+  /** Of each disk; else 1 GiB, as by default. */
+  readonly diskBytes?: number;
+  /** How many, with a disk each; else one, and the default config where the disk is as well. */
+  readonly guests?: number;
+  /** A folder on a disk; else on tmpfs. */
+  readonly arenaIn?: string;
+  /** What a daemon may be configured to do besides: a second disk for each guest, and metrics asked for each second. */
+  readonly everything?: boolean;
+}
+
+/** Ours, by default: LZ4, hashes checked at every read, everything in files before it is answered. */
+export async function startTmem(options: TmemOptions = {}): Promise<TmemServer> {
+  const { diskBytes = DISK_BYTES, guests = 1, arenaIn, everything = false } = options;
   const folder = mkdtempSync(path.join(tmpdir(), 'tmem-bench-'));
+  const disks = everything ? ['swap0', 'swap1'] : ['swap0'];
   const more: string[] = [];
-  if (diskBytes !== DISK_BYTES || guests !== 1) {
+  if (diskBytes !== DISK_BYTES || guests !== 1 || everything) {
     const config = path.join(folder, 'tmem.toml');
-    const disks = Array.from(
-      { length: guests },
-      (_, guest) => `[guest.guest${guest}.swap.swap0]\nsize = ${diskBytes}\n`,
+    const lines = Array.from({ length: guests }, (_, guest) =>
+      disks.flatMap((disk) => diskLines(guest, disk, diskBytes)),
     );
-    writeFileSync(config, disks.join(''));
+    writeFileSync(config, lines.flat().join('\n'));
     more.push('--config', config);
   }
   const daemon = new TmemProcess({ limitSeconds: LIMIT_SECONDS, more, ...(arenaIn !== undefined && { arenaIn }) });
+  let scraper: Scraper | undefined;
   const close = async (): Promise<void> => {
+    scraper?.close();
     await daemon.close();
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const sockets = (await daemon.start()).exports.map(({ socket }) => socket);
-    const disks = guests === 1 ? `disk of ${diskBytes} bytes` : `${guests} guests, a disk of ${diskBytes} bytes each`;
+    const { exports } = await daemon.start();
+    if (everything) scraper = new Scraper(daemon.runDir);
+    const socketsOf = (disk: string): string[] =>
+      exports.filter(({ name }) => name.endsWith(disk)).map(({ socket }) => socket);
+    const sockets = more.length === 0 ? exports.map(({ socket }) => socket) : socketsOf('/swap0');
+    const each = `${guests === 1 ? '' : `${guests} guests, each `}${disks.length === 1 ? 'a disk' : '2 disks'} of ${diskBytes} bytes`;
+    const words = `${each}${everything ? ', metrics each second' : ''}`;
     return {
       name: 'tmem',
-      commandLine: `tmem serve --http off${arenaIn === undefined ? '' : ' --arena DISK'}${more.length === 0 ? '' : ` (${disks})`}`,
+      commandLine: `tmem serve --http off${arenaIn === undefined ? '' : ' --arena DISK'}${more.length === 0 ? '' : ` (${words})`}`,
       socket: sockets[0]!,
       sockets,
+      others: socketsOf('/swap1'),
+      scraped: () => scraper?.answers ?? 0,
       daemon,
       pid: daemon.pid!,
       close,
@@ -70,6 +87,10 @@ export async function startTmem(
     await close();
     throw error;
   }
+}
+
+function diskLines(guest: number, disk: string, bytes: number): string[] {
+  return [`[guest.guest${guest}.swap.${disk}]`, `size = ${bytes}`];
 }
 
 /** Pages as they are, in arrays that grow: the fastest there is. */
