@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { diskFolder } from '../../test/support/disk-places.js';
 import { ended, spawnTethered } from '../../src/rig/tethered.js';
 import { TmemProcess } from '../../src/rig/tmem-process.js';
 import { buildPeer } from './build-peer.js';
@@ -39,7 +40,8 @@ export interface TmemOptions {
   readonly guests?: number;
   /** A folder on a disk; else on tmpfs. */
   readonly arenaIn?: string;
-  /** What a daemon may be configured to do besides: a second disk for each guest, and metrics asked for each second. */
+  /** What a daemon may be configured to do besides: a second disk for each guest, a spill file behind every disk where there
+   * is a disk for it, and metrics asked for each second. */
   readonly everything?: boolean;
 }
 
@@ -48,11 +50,13 @@ export async function startTmem(options: TmemOptions = {}): Promise<TmemServer> 
   const { diskBytes = DISK_BYTES, guests = 1, arenaIn, everything = false } = options;
   const folder = mkdtempSync(path.join(tmpdir(), 'tmem-bench-'));
   const disks = everything ? ['swap0', 'swap1'] : ['swap0'];
+  const place = everything ? diskFolder() : undefined;
+  const spills = place === undefined ? undefined : mkdtempSync(path.join(place, 'tmem-bench-spill-'));
   const more: string[] = [];
   if (diskBytes !== DISK_BYTES || guests !== 1 || everything) {
     const config = path.join(folder, 'tmem.toml');
     const lines = Array.from({ length: guests }, (_, guest) =>
-      disks.flatMap((disk) => diskLines(guest, disk, diskBytes)),
+      disks.flatMap((disk) => diskLines(guest, disk, diskBytes, spills)),
     );
     writeFileSync(config, lines.flat().join('\n'));
     more.push('--config', config);
@@ -62,7 +66,7 @@ export async function startTmem(options: TmemOptions = {}): Promise<TmemServer> 
   const close = async (): Promise<void> => {
     scraper?.close();
     await daemon.close();
-    rmSync(folder, { recursive: true, force: true });
+    for (const each of [folder, spills]) if (each !== undefined) rmSync(each, { recursive: true, force: true });
   };
   try {
     const { exports } = await daemon.start();
@@ -71,7 +75,7 @@ export async function startTmem(options: TmemOptions = {}): Promise<TmemServer> 
       exports.filter(({ name }) => name.endsWith(disk)).map(({ socket }) => socket);
     const sockets = more.length === 0 ? exports.map(({ socket }) => socket) : socketsOf('/swap0');
     const each = `${guests === 1 ? '' : `${guests} guests, each `}${disks.length === 1 ? 'a disk' : '2 disks'} of ${diskBytes} bytes`;
-    const words = `${each}${everything ? ', metrics each second' : ''}`;
+    const words = `${each}${everything ? `${spills === undefined ? '' : ', a spill file each'}, metrics each second` : ''}`;
     return {
       name: 'tmem',
       commandLine: `tmem serve --http off${arenaIn === undefined ? '' : ' --arena DISK'}${more.length === 0 ? '' : ` (${words})`}`,
@@ -89,8 +93,9 @@ export async function startTmem(options: TmemOptions = {}): Promise<TmemServer> 
   }
 }
 
-function diskLines(guest: number, disk: string, bytes: number): string[] {
-  return [`[guest.guest${guest}.swap.${disk}]`, `size = ${bytes}`];
+function diskLines(guest: number, disk: string, bytes: number, spills: string | undefined): string[] {
+  const spill = spills === undefined ? [] : [`spill = "${path.join(spills, `guest${guest}-${disk}.spill`)}"`];
+  return [`[guest.guest${guest}.swap.${disk}]`, `size = ${bytes}`, ...spill];
 }
 
 /** Pages as they are, in arrays that grow: the fastest there is. */
