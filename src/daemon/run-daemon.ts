@@ -38,7 +38,7 @@ import { watchShard } from './watchdog.js';
 const STOP_MS = 9000;
 
 /** How long a thread may take to be ended before the process ends itself the hard way. */
-const KILL_MS = 500;
+export const KILL_MS = 500;
 
 /** What the tests replace. */
 export interface DaemonParts {
@@ -253,7 +253,7 @@ class Daemon {
   }
 
   #shardIsSilent(): void {
-    const text = 'the shard has not answered for 5 s: ending, so that the unit starts the daemon again';
+    const text = 'the shard has not answered for 4 s: ending, so that the unit starts the daemon again';
     this.#log.fatal(text);
     this.#fail(new TmemError('E_INTERNAL', text));
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { watchShard } from './watchdog.js';
+import { KILL_MS } from './run-daemon.js';
+import { SILENT_MS_MAX, watchShard } from './watchdog.js';
 
 const BEAT_MS = 5;
 
@@ -13,7 +14,7 @@ test('a shard that answers is left alone', async () => {
   assert.equal(silent, false);
 });
 
-test('a shard that is silent for five beats is reported once, and asked once', async () => {
+test('a shard that is silent for eight beats is reported once, and asked once', async () => {
   let pings = 0;
   let reports = 0;
   watchShard({ ping: () => new Promise(() => pings++) }, () => reports++, BEAT_MS);
@@ -36,6 +37,10 @@ test('a shard that answers late, but in time, is left alone', async () => {
   await waitUntil(() => answered >= 5);
   end();
   assert.equal(silent, false);
+});
+
+test('a shard that hangs is reported in time for the daemon to end within 5 s', () => {
+  assert.ok(SILENT_MS_MAX + KILL_MS <= 5000, `${SILENT_MS_MAX} ms`);
 });
 
 async function waitUntil(condition: () => boolean): Promise<void> {

@@ -4,15 +4,21 @@
  */
 import type { StorePort } from '../host/store-port.js';
 
-const BEAT_MS = 1000;
+const BEAT_MS = 500;
 
 /**
  * Beats without an answer, not a time on the clock: after the whole process was suspended the clock has jumped, and
  * the shard had no more chance to answer than we had to ask.
  */
-const SILENT_BEATS_MAX = 5;
+const SILENT_BEATS_MAX = 8;
 
-/** Asks every second, one question at a time. @returns a function that ends the watch */
+/**
+ * The longest from where a shard hangs until that is reported: it may have answered just before, a beat before the next
+ * question. To end a thread that is stuck takes half a second more, which the promise of 5 s leaves.
+ */
+export const SILENT_MS_MAX: number = (1 + SILENT_BEATS_MAX) * BEAT_MS;
+
+/** Asks twice a second, one question at a time. @returns a function that ends the watch */
 export function watchShard(shard: Pick<StorePort, 'ping'>, onSilent: () => void, beatMs: number = BEAT_MS): () => void {
   let unanswered = 0;
   const heard = (): void => {

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { type ErrorCode, ERROR_CODES, systemCode, TmemError } from '../../base/errors.js';
 import { controlSocket } from './run-dir.js';
 
-/** The daemon answers within milliseconds; when its shard hangs it ends itself after 5 s. */
+/** The daemon answers within milliseconds; when its shard hangs it ends itself within 5 s. */
 const ANSWER_MS = 6000;
 
 /** An order waits for those before it; to take a guest away is to say goodbye to its clients and to flush its pages. */
