@@ -15,7 +15,8 @@
  *   fill=mixed    mixed: compresses like real memory; random: does not compress
  *
  * Says, one write(2) a line:
- *   HOG second=7 round=2 verified=61000 bad=0 reads=30211 writes=20110      once a second; reads: pages swapped in
+ *   HOG second=7 round=2 verified=61000 bad=0 reads=30211 writes=20110 pause=0.04
+ *       once a second; reads: pages swapped in; pause: the longest, in seconds, that a few touches took since the last
  *   HOG bad page=17 version=3 byte=0 found=00 wanted=5e                      the first few bad pages
  *   HOG done bad=0 reads=51234 writes=40000 verified=150000 rounds=3         after a last look at every page
  * Ends with 0, 1 when a page was bad, 2 when it could not work, 3 when a page could not be read at all.
@@ -44,6 +45,8 @@ static uint32_t pages, *version, *order;
 static uint64_t seed = 1, random_state;
 static uint64_t verified, bad;
 static int mixed = 1, vmstat_file;
+/* The last look at the clock, and the longest time between two looks since the last report. */
+static double looked, longest;
 static uint64_t wanted[WORDS];
 
 static void say(const char *format, ...)
@@ -146,10 +149,18 @@ static double now(void)
     return time.tv_sec + time.tv_nsec / 1e9;
 }
 
+static double look(void)
+{
+    double time = now();
+    if (time - looked > longest) longest = time - looked;
+    return looked = time;
+}
+
 static void progress(double since_start, unsigned round)
 {
-    say("HOG second=%.0f round=%u verified=%llu bad=%llu reads=%llu writes=%llu\n", since_start, round,
-        (unsigned long long)verified, (unsigned long long)bad, vmstat("pswpin "), vmstat("pswpout "));
+    say("HOG second=%.0f round=%u verified=%llu bad=%llu reads=%llu writes=%llu pause=%.2f\n", since_start, round,
+        (unsigned long long)verified, (unsigned long long)bad, vmstat("pswpin "), vmstat("pswpout "), longest);
+    longest = 0;
 }
 
 static void stop(int number)
@@ -200,8 +211,10 @@ int main(int count, char **arguments)
     madvise(memory, (size_t)pages * PAGE, MADV_NOHUGEPAGE);
 
     double start = now(), said = start;
+    looked = start;
     for (uint32_t page = 0; page < pages && !told_to_stop; page++) put(page);
     say("HOG filled mib=%u second=%.1f\n", mib, now() - start);
+    looked = now();
     while (!told_to_stop && (rounds == 0 || round < rounds) && (seconds == 0 || now() - start < seconds)) {
         round++;
         shuffle();
@@ -209,7 +222,7 @@ int main(int count, char **arguments)
             check(order[at]);
             if (draw() % 100 < writes) put(order[at]);
             if (at % CLOCK_EVERY != 0) continue;
-            double time = now();
+            double time = look();
             if (seconds != 0 && time - start >= seconds) break;
             if (time - said < 1) continue;
             said = time;
@@ -218,8 +231,8 @@ int main(int count, char **arguments)
     }
     for (uint32_t page = 0; page < pages; page++) {
         if (version[page] != 0) check(page);
-        if (page % CLOCK_EVERY != 0 || now() - said < 1) continue;
-        said = now();
+        if (page % CLOCK_EVERY != 0 || look() - said < 1) continue;
+        said = looked;
         progress(said - start, round);
     }
     say("HOG done bad=%llu reads=%llu writes=%llu verified=%llu rounds=%u\n", (unsigned long long)bad, vmstat("pswpin "),
