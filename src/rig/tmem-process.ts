@@ -29,6 +29,8 @@ export interface TmemProcessOptions {
   readonly more?: readonly string[];
   /** Text of a config file. */
   readonly config?: string;
+  /** Of the process, beside ours. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Called when the daemon ends though nobody here has killed it, with the end of its log. */
   readonly onDeath?: (how: string) => void;
 }

@@ -24,13 +24,7 @@ export async function guestOn(
   parameters: Partial<GuestParameters> = {},
 ): Promise<Guest> {
   await server.start();
-  const { socket, exportName } = server;
-  const guest = new Guest({
-    memoryMib: 96,
-    swap: { socket, exportName },
-    parameters: { mib: 160, workload: 'hog', ...parameters },
-    limitSeconds: GUEST_LIMIT_SECONDS,
-  });
+  const guest = swapGuest(server, parameters);
   t.after(async () => {
     await guest.close();
     await server.close();
@@ -38,6 +32,19 @@ export async function guestOn(
   // Its first figures come a second after it has filled its memory.
   await guest.waitFor('HOG', '');
   return guest;
+}
+
+/** The same guest alone, which boots while its first report is awaited. Whoever starts it closes it. */
+export function swapGuest(
+  { socket, exportName }: Pick<SwapServer, 'socket' | 'exportName'>,
+  parameters: Partial<GuestParameters> = {},
+): Guest {
+  return new Guest({
+    memoryMib: 96,
+    swap: { socket, exportName },
+    parameters: { mib: 160, workload: 'hog', ...parameters },
+    limitSeconds: GUEST_LIMIT_SECONDS,
+  });
 }
 
 /** Waits until the hog has had `pages` pages swapped in since boot, by the guest's own count. */
