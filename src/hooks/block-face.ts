@@ -21,9 +21,9 @@ export type ReadOutcome = (typeof ReadOutcome)[keyof typeof ReadOutcome];
 /**
  * Unless it is stored, the page is what it was. `full`: no room or over a cap. `damaged`: part of a page that cannot be
  * read. `away`: part of a page that has to be fetched first. `unread`: of one that could not be fetched. `later`: no room
- * yet.
+ * yet. `frozen`: the page is new, and its guest stores none until it is thawed.
  */
-export const WriteOutcome = { stored: 0, full: 1, damaged: 2, away: 3, unread: 4, later: 5 } as const;
+export const WriteOutcome = { stored: 0, full: 1, damaged: 2, away: 3, unread: 4, later: 5, frozen: 6 } as const;
 export type WriteOutcome = (typeof WriteOutcome)[keyof typeof WriteOutcome];
 
 export interface BlockFace {

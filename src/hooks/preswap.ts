@@ -58,7 +58,8 @@ export class Preswap implements BlockFace {
   writePage(page: number, from: Address): WriteOutcome {
     const written = this.#layer.replace(pageIndex(page), from);
     if (written === LayerWrite.kept) return WriteOutcome.stored;
-    return written === LayerWrite.later ? WriteOutcome.later : WriteOutcome.full;
+    if (written === LayerWrite.later) return WriteOutcome.later;
+    return written === LayerWrite.frozen ? WriteOutcome.frozen : WriteOutcome.full;
   }
 
   writePart(page: number, start: number, length: number, from: Address): WriteOutcome {

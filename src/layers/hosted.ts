@@ -36,7 +36,8 @@ export class HostedLayer implements PageLayer {
   replace(index: PageIndex, from: Address): LayerWrite {
     const status = this.pool.replace(OBJECT, index, from);
     if (status === TmemStatus.done) return LayerWrite.kept;
-    return status === TmemStatus.later ? LayerWrite.later : LayerWrite.full;
+    if (status === TmemStatus.later) return LayerWrite.later;
+    return status === TmemStatus.frozen ? LayerWrite.frozen : LayerWrite.full;
   }
 
   read(index: PageIndex, to: Address): LayerRead {

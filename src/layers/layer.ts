@@ -14,8 +14,11 @@ import type { Address, PageIndex } from '../base/ids.js';
 export const LayerRead = { page: 0, nothing: 1, damaged: 2, away: 3 } as const;
 export type LayerRead = (typeof LayerRead)[keyof typeof LayerRead];
 
-/** Unless it is kept, the old page stays. `full`: refused. `later`: refused for now, room is being made. */
-export const LayerWrite = { kept: 0, full: 1, later: 2 } as const;
+/**
+ * Unless it is kept, the old page stays. `full`: no room, or over a cap. `later`: no room yet, some is being made. `frozen`:
+ * the page is new, and its guest stores none until it is thawed.
+ */
+export const LayerWrite = { kept: 0, full: 1, later: 2, frozen: 3 } as const;
 export type LayerWrite = (typeof LayerWrite)[keyof typeof LayerWrite];
 
 export interface PageLayer {

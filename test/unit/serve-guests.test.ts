@@ -70,7 +70,10 @@ test('R20, R31, R36: a frozen guest overwrites, reads and trims, and gets ENOSPC
   await client.write(0, patterned(2 * PAGE));
   const frozen = await askReal(places, 'guest', 'freeze', 'vm1');
   assert.match(frozen.stdout, /^vm1 +vm +no-driver +yes /m);
-  await rejects(client.write(4 * PAGE, patterned(PAGE)), NbdError.noSpace);
+  await assert.rejects(client.write(4 * PAGE, patterned(PAGE)), {
+    error: NbdError.noSpace,
+    message: `NBD error ${NbdError.noSpace}: guest is frozen and stores no new page: thaw it with "tmem guest thaw"`,
+  });
   await client.write(0, patterned(PAGE, 1));
   await client.write(PAGE + 100, patterned(50, 2));
   assert.ok((await client.read(0, PAGE)).equals(patterned(PAGE, 1)));

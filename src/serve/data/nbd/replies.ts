@@ -113,7 +113,17 @@ export class Replies {
 /** Words for errors, ready to be copied. */
 export const ErrorText: Readonly<
   Record<
-    'perm' | 'invalid' | 'tooLong' | 'pastEnd' | 'full' | 'fault' | 'unsynced' | 'damaged' | 'unread' | 'shutdown',
+    | 'perm'
+    | 'invalid'
+    | 'tooLong'
+    | 'pastEnd'
+    | 'full'
+    | 'frozen'
+    | 'fault'
+    | 'unsynced'
+    | 'damaged'
+    | 'unread'
+    | 'shutdown',
     Uint8Array
   >
 > = {
@@ -122,6 +132,7 @@ export const ErrorText: Readonly<
   tooLong: encoded('longer than the export takes at once'),
   pastEnd: encoded('past the end of the export'),
   full: encoded('store is full'),
+  frozen: encoded('guest is frozen and stores no new page: thaw it with "tmem guest thaw"'),
   fault: encoded('store cannot be written'),
   unsynced: encoded('disk of the store does not keep what is written'),
   damaged: encoded('page is damaged'),

@@ -158,6 +158,7 @@ export class Writing {
     if (outcome === WriteOutcome.stored) this.stored = true;
     else if (outcome === WriteOutcome.full) this.fail(NbdError.noSpace, ErrorText.full);
     else if (outcome === WriteOutcome.unread) this.fail(NbdError.io, ErrorText.unread);
+    else if (outcome === WriteOutcome.frozen) this.fail(NbdError.noSpace, ErrorText.frozen);
     else this.fail(NbdError.io, ErrorText.damaged);
     return true;
   }

@@ -120,6 +120,7 @@ export class Zeroing {
     if (outcome === WriteOutcome.away || outcome === WriteOutcome.later) this.lack = outcome;
     else if (outcome === WriteOutcome.unread) this.fail(NbdError.io, ErrorText.unread);
     else if (outcome === WriteOutcome.full) this.fail(NbdError.noSpace, ErrorText.full);
+    else if (outcome === WriteOutcome.frozen) this.fail(NbdError.noSpace, ErrorText.frozen);
     else if (outcome === WriteOutcome.damaged) this.fail(NbdError.io, ErrorText.damaged);
   }
 }
