@@ -11,9 +11,12 @@ export interface PoolName {
   readonly pool: string;
 }
 
-/** JSON, so that a later version can add to it. At most 130 bytes with the longest names. */
-export function encodePoolName(name: PoolName): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ client: name.client, pool: name.pool, kind: 'persistent' }));
+/**
+ * JSON, so that a later version can add to it. At most 130 bytes with the longest names. Only names of persistent pools
+ * get into the arena.
+ */
+export function encodePoolName({ client, pool }: PoolName, kind: 'persistent' | 'ephemeral'): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ client, pool, kind }));
 }
 
 /** Undefined where the bytes are no pool's name. */

@@ -266,8 +266,12 @@ export class Tmem {
   }
 
   #newPool(name: string, attributes: PoolAttributes, owner: Membership): TmemPool {
-    const encoded = encodePoolName({ client: owner.client.name, pool: name });
-    return this.#pool(name, attributes, owner, this.#engine.createPool(encoded, attributes.isPersistent));
+    const { isPersistent } = attributes;
+    const encoded = encodePoolName(
+      { client: owner.client.name, pool: name },
+      isPersistent ? 'persistent' : 'ephemeral',
+    );
+    return this.#pool(name, attributes, owner, this.#engine.createPool(encoded, isPersistent));
   }
 
   #pool(name: string, attributes: PoolAttributes, owner: Membership, stored: TmemPool['stored']): TmemPool {
