@@ -35,9 +35,10 @@ const rows = [
     job('fuzz-requests', ['src/serve/data/nbd/transmission-property'], { TMEM_FUZZ: CONVERSATIONS }),
   ],
   [
-    job('model', ['src/tmem/model'], { TMEM_MODEL_OPERATIONS: 5_000_000, TMEM_SEED: 2 }),
+    job('model', ['src/tmem/model'], { TMEM_MODEL_OPERATIONS: 10_000_000, TMEM_SEED: 2 }),
     job('kills', ['test/crash/kill'], { TMEM_KILLS: 100 }),
   ],
+  [job('kills-under-a-crowd', ['test/crash/concurrent'], { TMEM_KILLS: 100 })],
   [job('interop', testsIn('test/interop'))],
   [job('hostile', testsIn('test/hostile'))],
   ...testsIn('test/guest').map((test) => [job(`guest-${path.basename(test)}`, [test])]),
