@@ -10,6 +10,11 @@ export interface Bench {
   readonly question: string;
   /** Without these it is skipped; named as in `test/support/needs.ts`. */
   readonly needs: readonly string[];
+  /**
+   * Without these, named in the same way, it says that it measured nothing, and `--check` takes that for an answer: what
+   * it needs cannot be had everywhere.
+   */
+  readonly mayLack?: readonly string[];
   /** By the name of the figure. One that is not measured, because a peer is not here, is a miss for `--check` alone. */
   readonly floors: Readonly<Record<string, Floor>>;
   run(scale: Scale): Promise<BenchRun>;

@@ -1,3 +1,4 @@
+import { assert } from '../src/base/assert.js';
 import type { EntryTable } from '../src/evict/entry-table.js';
 import type { EvictionOrder } from '../src/evict/eviction-order.js';
 import { Fifo } from '../src/evict/fifo.js';
@@ -26,6 +27,7 @@ export const evictBench: Bench = {
   name: 'evict',
   question: 'What does a guest miss with a pool of each order, against the same memory of its own?',
   needs: [],
+  mayLack: ['traces'],
   floors: {
     'destructive, X-S3': { atMost: 0.95, stretch: 0.9 },
     'inclusive, W-TinyLFU': { atMost: 1.06, stretch: 1 },
@@ -69,10 +71,7 @@ const OLTP_HITS: readonly (readonly [number, string])[] = [
 
 function run(scale: Scale): Promise<BenchRun> {
   const folder = tracesFolder(PROJECT_FOLDER);
-  if (folder === null) {
-    const why = 'the traces are not here; TMEM_TRACES names their folder';
-    return Promise.resolve({ setting: [], figures: [], skippedPeers: [why] });
-  }
+  assert(folder !== null, 'the traces are here');
   const traces = KNOWN_TRACES.filter(({ name }) => scale === 'full' || SMALL.has(name));
   const cells = traces.flatMap(({ name }) => cellsOf(folder, name));
   const total = (contender: number): number => geometricMean(cells.map(({ ratios }) => ratios[contender]!));

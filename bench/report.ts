@@ -10,6 +10,8 @@ export interface JudgedFigure extends Figure {
 export type BenchReport = { readonly name: string; readonly question: string } & (
   | { readonly skipped: string }
   | { readonly failed: string }
+  /** Why nothing was measured, which is no fault. */
+  | { readonly excused: string }
   | {
       readonly seconds_s: number;
       /** Floors that have no figure, and peers that were left out. */
@@ -53,6 +55,7 @@ export function reportText(report: BenchReport): string {
   const title = `${report.name}: ${report.question}`;
   if ('skipped' in report) return `${title}\n  skipped, ${report.skipped}\n`;
   if ('failed' in report) return `${title}\n  FAILED, ${report.failed}\n`;
+  if ('excused' in report) return `${title}\n  not measured, ${report.excused}\n`;
   return [
     title,
     ...report.setting.map((line) => `  ${line}`),

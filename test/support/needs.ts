@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { findKernel } from '../../src/rig/find-kernel.js';
-import { findTool } from '../../src/rig/tools.js';
+import { tracesFolder } from '../../src/lab/traces/known-traces.js';
+import { findTool, projectFolder } from '../../src/rig/tools.js';
 import { diskFolder } from './disk-places.js';
 
 /**
@@ -8,7 +9,7 @@ import { diskFolder } from './disk-places.js';
  * skipped. A tool is the name of a program, or one of {@link PROBES}.
  *
  * @throws Error when a missing tool is named in `TMEM_REQUIRE` (separated by commas or spaces; `all` names every
- *   tool), so that where a tool must be there, its absence is a failure and not silence
+ *   tool that can be installed), so that where a tool must be there, its absence is a failure and not silence
  */
 export function needs(...tools: readonly string[]): string | false {
   const missing = tools.filter((tool) => !(PROBES[tool] ?? onPath)(tool));
@@ -18,10 +19,15 @@ export function needs(...tools: readonly string[]): string | false {
 /** The reason to skip a test for want of these, for a test that finds out only when it runs. @throws as {@link needs} */
 export function excuseFor(...missing: readonly string[]): string {
   const required = (process.env['TMEM_REQUIRE'] ?? '').split(/[\s,]+/);
-  const unexcused = missing.filter((tool) => required.includes('all') || required.includes(tool));
+  const unexcused = missing.filter(
+    (tool) => required.includes(tool) || (required.includes('all') && !NOT_IN_PACKAGES.has(tool)),
+  );
   if (unexcused.length > 0) throw new Error(`required by TMEM_REQUIRE and not here: ${unexcused.join(', ')}`);
   return `not here: ${missing.join(', ')}`;
 }
+
+/** What nobody can install: required by its own name alone. */
+const NOT_IN_PACKAGES: ReadonlySet<string> = new Set(['traces']);
 
 /** How to find what is not a program. */
 const PROBES: Readonly<Record<string, (tool: string) => boolean>> = {
@@ -31,6 +37,8 @@ const PROBES: Readonly<Record<string, (tool: string) => boolean>> = {
   'guest-kernel': hasGuestKernel,
   // An ordinary file system, where files outlive a power loss only when they are synced.
   disk: () => diskFolder() !== undefined,
+  // Of references to pages, as others publish them.
+  traces: () => tracesFolder(projectFolder()) !== null,
   // To mount a file system of its own, to be another user.
   root: () => process.getuid!() === 0,
 };

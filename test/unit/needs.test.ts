@@ -28,6 +28,19 @@ test('TMEM_REQUIRE turns that into a failure, and all names root too', (t) => {
   assert.throws(() => needs('root'), /not here: root$/);
 });
 
+test('what cannot be installed is required by its own name alone', (t) => {
+  const traces = process.env['TMEM_TRACES'];
+  t.after(() => {
+    if (traces === undefined) delete process.env['TMEM_TRACES'];
+    else process.env['TMEM_TRACES'] = traces;
+  });
+  process.env['TMEM_TRACES'] = '/nowhere';
+  process.env['TMEM_REQUIRE'] = 'all';
+  assert.equal(needs('traces'), 'not here: traces');
+  process.env['TMEM_REQUIRE'] = 'all, traces';
+  assert.throws(() => needs('traces'), /required by TMEM_REQUIRE and not here: traces$/);
+});
+
 test('what a test finds missing when it runs is excused or not in the same way', () => {
   process.env['TMEM_REQUIRE'] = 'gcc';
   assert.equal(excuseFor('a kernel with wings'), 'not here: a kernel with wings');
