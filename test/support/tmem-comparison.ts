@@ -7,15 +7,15 @@ import { CommitOutcome } from '../../src/base/commit-outcome.js';
 import { pageIndex, type PageIndex } from '../../src/base/ids.js';
 import type { Prng } from '../../src/base/prng.js';
 import { KIB } from '../../src/base/units.js';
-import { EPHEMERAL_PRIVATE, EPHEMERAL_SHARED, PERSISTENT_PRIVATE } from '../../src/tmem/pool-attributes.js';
+import { PERSISTENT_PRIVATE } from '../../src/tmem/pool-attributes.js';
 import { ModelPool } from '../../src/tmem/reference/model.js';
 import { TmemStatus } from '../../src/tmem/status.js';
 import type { TmemClient } from '../../src/tmem/tmem-client.js';
 import type { TmemPool } from '../../src/tmem/tmem-pool.js';
+import { poolIn, POOLS, textureOf, type Touched } from './compared-pools.js';
 import { FailingFiles } from './failing-files.js';
-import { openSmallStore, pageAt, pageOf, type SmallStore, type Texture, writeVersion } from './small-store.js';
+import { openSmallStore, pageAt, pageOf, type SmallStore, writeVersion } from './small-store.js';
 
-const TEXTURES: readonly Texture[] = ['filled', 'compressible', 'random'];
 const CAPACITY_BYTES = 448 * KIB;
 
 /** Above this part of so small a capacity, the reserve and a batch taken off, a store may refuse. */
@@ -23,37 +23,6 @@ const FULL_SHARE = 1 / 3;
 
 /** So few verbs fit into a batch however large their pages are; more are perhaps committed in parts. */
 const NEVER_EARLY = 7;
-
-interface PoolKind {
-  /** The shared pool has two, and they never die: what leaving takes along is a test of its own. */
-  readonly clients: readonly string[];
-  readonly name: string;
-  readonly flags: number;
-  readonly inclusive: boolean;
-}
-
-const SHARED_UUID = 77n;
-
-const POOLS: readonly PoolKind[] = [
-  { clients: ['vm1'], name: 'a', flags: PERSISTENT_PRIVATE, inclusive: false },
-  { clients: ['vm1'], name: 'b', flags: PERSISTENT_PRIVATE, inclusive: false },
-  { clients: ['vm2'], name: 'a', flags: PERSISTENT_PRIVATE, inclusive: false },
-  { clients: ['vm1'], name: 'cache', flags: EPHEMERAL_PRIVATE, inclusive: false },
-  { clients: ['vm2'], name: 'cache', flags: EPHEMERAL_PRIVATE, inclusive: true },
-  { clients: ['vm3', 'vm4'], name: 'base', flags: EPHEMERAL_SHARED, inclusive: false },
-];
-
-/** A page that the staged batch has to do with. */
-interface Touched {
-  readonly which: number;
-  readonly object: bigint;
-  readonly index: PageIndex;
-  readonly before: number | undefined;
-  /** What it became in the batch, one after the other. */
-  readonly versions: (number | undefined)[];
-  /** It was put: if the batch fails, what was there is gone too (R15). */
-  isPut: boolean;
-}
 
 export class TmemComparison {
   readonly #prng: Prng;
@@ -66,6 +35,8 @@ export class TmemComparison {
   /** Verbs that the staged batch has had. */
   #staged = 0;
   #version = 0;
+  /** The next write since the batch began was to fail. */
+  #isArmed = false;
   /** What each client had stored after the last commit. */
   readonly #storedBytes = new Map<string, number>();
   /** How often things happened that must happen for this to prove anything. */
@@ -150,6 +121,7 @@ export class TmemComparison {
         // The next write: of the batch, of a part of it, of cleaning.
         this.#files.code = this.#prng.below(2) === 0 ? 'EIO' : 'ENOSPC';
         this.#files.failures = 1;
+        this.#isArmed = true;
         return undefined;
       case 7:
         this.#commit();
@@ -231,7 +203,14 @@ export class TmemComparison {
     model.flushObject(object);
   }
 
+  /** A write has failed since the batch began: a part of it that was committed early may be gone. */
+  get #mayBeDoomed(): boolean {
+    return this.#isArmed && this.#files.failures === 0;
+  }
+
   #get(which: number, object: bigint, index: PageIndex): void {
+    // A batch is asked for what it holds only while none of it can have failed: nobody is answered out of another.
+    if (this.#mayBeDoomed) this.#commit();
     const pool = this.#pool(which);
     const { isPersistent, isInclusive } = pool.attributes;
     if (isPersistent) {
@@ -254,6 +233,10 @@ export class TmemComparison {
   #has(which: number, pool: TmemPool, object: bigint, index: PageIndex): boolean {
     const model = this.#models[which]!;
     const isThere = pool.has(object, index);
+    if (this.#mayBeDoomed && isThere !== (model.get(object, index) !== undefined)) {
+      this.#commit();
+      return this.#has(which, pool, object, index);
+    }
     if (model.get(object, index) === undefined) {
       assert.equal(isThere, false, `page ${index} of ${pool.name} came back`);
       return false;
@@ -309,6 +292,7 @@ export class TmemComparison {
   #commit(): void {
     const outcome = this.#store.tmem.commit();
     this.#files.failures = 0;
+    this.#isArmed = false;
     if (outcome !== CommitOutcome.done) {
       assert.equal(outcome, this.#files.code === 'EIO' ? CommitOutcome.fault : CommitOutcome.full);
       this.counts.failed++;
@@ -325,6 +309,7 @@ export class TmemComparison {
   /** The process dies between batches; what was staged and not committed is gone, and so is all that was ephemeral. */
   #restart(): void {
     this.#files.failures = 0;
+    this.#isArmed = false;
     this.#store = this.#open();
     for (const [which, { flags }] of POOLS.entries()) if (flags !== PERSISTENT_PRIVATE) this.#forget(which);
     this.#undo(false);
@@ -409,21 +394,6 @@ export class TmemComparison {
   }
 
   #pool(which: number): TmemPool {
-    const { clients, name, flags, inclusive } = POOLS[which]!;
-    const { tmem } = this.#store;
-    const found = tmem.poolNamed(tmem.client(clients[0]!), name);
-    if (found !== undefined) return found;
-    for (const member of clients) {
-      const client = tmem.client(member);
-      tmem.authorise(client, SHARED_UUID);
-      // R66: it would get none.
-      client.frozen = false;
-      assert.ok(tmem.createPool(client, name, flags, { uuid: SHARED_UUID, inclusive }) >= 0);
-    }
-    return tmem.poolNamed(tmem.client(clients[0]!), name)!;
+    return poolIn(this.#store.tmem, POOLS[which]!);
   }
-}
-
-function textureOf(version: number): Texture {
-  return TEXTURES[version % TEXTURES.length]!;
 }
