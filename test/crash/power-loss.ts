@@ -9,32 +9,28 @@
  *                          ↑ flushed                                  and up to here after any loss of power
  *
  * What is found after the power was lost must be the store as it was at one moment, not before the last flush: not only
- * each page by itself, but all of them together.
+ * each page by itself, but all of them together. Of what was ephemeral nothing is found in any next life.
  */
 import { strict as assert } from 'node:assert';
-import { AssertionError } from '../../src/base/assert.js';
 import { CommitOutcome } from '../../src/base/commit-outcome.js';
 import type { Durability } from '../../src/base/durability.js';
-import { systemCode } from '../../src/base/errors.js';
-import { address, pageIndex } from '../../src/base/ids.js';
 import { type Prng, seededPrng } from '../../src/base/prng.js';
-import { GetOutcome, PutOutcome } from '../../src/engine/engine.js';
-import { type Kernel, loadKernel } from '../../src/engine/kernel.js';
-import { openEngine } from '../../src/engine/open-engine.js';
 import { Crash, CrashingSegmentFiles } from '../../src/io/crashing-segment-files.js';
 import { PowerLossFiles } from '../../src/io/power-loss-files.js';
-import { fillPage, OBJECTS_PER_POOL, PAGES_PER_OBJECT, POOLS, Store, type Version } from './simulated-store.js';
+import { BATCH_PAGES_MAX, isFatalFault, PAGES, SEGMENT_BYTES, SimulatedLife } from './simulated-life.js';
+import { isEphemeral, type Store, type Version } from './simulated-store.js';
 
-const SEGMENT_BYTES = 32_768;
 const SEGMENTS_MIN = 6;
 const SEGMENTS_MAX = 20;
 const LIVES = 5;
 const OPERATIONS_PER_LIFE_MAX = 200;
-const BATCH_PAGES_MAX = 3;
-const PAGES: number = POOLS * OBJECTS_PER_POOL * PAGES_PER_OBJECT;
 
 /** What one record does: pages and what they become. */
 type Change = readonly (readonly [page: number, version: Version])[];
+
+/** Pages come in the order of their pools, and ephemeral ones last. */
+const EPHEMERAL_PAGES: readonly number[] = Array.from({ length: PAGES }, (_, page) => page).filter(isEphemeral);
+const PERSISTENT_PAGES = PAGES - EPHEMERAL_PAGES.length;
 
 /** Changes that may have happened, wholly or from their start, and nothing after them. */
 interface Branch {
@@ -61,21 +57,20 @@ export function simulatePowerLoss(seed: number, counts: PowerLossCounts): void {
   new Simulation(seed, counts).run();
 }
 
-/** Compiling the kernel takes longer than a life. */
-let sharedKernel: Kernel | undefined;
-
 class Simulation {
   readonly #prng: Prng;
   readonly #counts: PowerLossCounts;
   readonly #disk: PowerLossFiles;
-  readonly #kernel: Kernel;
   /** The store as it was last known to be, all of it on the disk, and what was done since. */
-  #base: Version[] = Array.from({ length: PAGES }, () => 0);
+  #base: Version[] = Array.from({ length: PERSISTENT_PAGES }, () => 0);
   #changes: Change[] = [];
   #branches: Branch[] = [];
   /** So many of the changes are flushed. */
   #flushed = 0;
   #staged: Change[] = [];
+  /** What is ephemeral, by page, and what of it the staged batch changes. */
+  readonly #ephemeral = new Map<number, Version>();
+  #stagedEphemeral: Change[] = [];
   #version = 0;
   readonly #segments: number;
   /** Of how many operations one is a flush, and a sync under way ends: disks and clients differ. */
@@ -83,8 +78,6 @@ class Simulation {
   readonly #syncOps: number;
   /** A sync failed in this life: nothing is taken any more. */
   #isRefusing = false;
-  #page = address(0);
-  #expected = address(0);
 
   constructor(seed: number, counts: PowerLossCounts) {
     this.#prng = seededPrng(seed);
@@ -95,7 +88,6 @@ class Simulation {
     if (this.#prng.below(3) === 0) this.#disk.roomBytes = (SEGMENTS_MIN + this.#prng.below(8)) * SEGMENT_BYTES;
     this.#flushEvery = 4 + this.#prng.below(3) * 40;
     this.#syncOps = 2 + this.#prng.below(3) * 10;
-    this.#kernel = sharedKernel ??= loadKernel({ memoryBytes: 2 * 1024 * 1024 });
   }
 
   run(): void {
@@ -113,6 +105,7 @@ class Simulation {
     if (died === 'living' && this.#staged.length > 0)
       this.#branches.push({ at: this.#changes.length, changes: this.#staged });
     this.#staged = [];
+    this.#stagedEphemeral = [];
     if (died === 'closed') this.#flushed = this.#changes.length;
     if (this.#prng.below(2) === 0) return lostPower && died === 'opening';
     this.#counts.powerLosses++;
@@ -127,14 +120,17 @@ class Simulation {
     const files = new CrashingSegmentFiles(this.#disk, this.#prng, changes, faults);
     let phase: 'opening' | 'living' = 'opening';
     this.#isRefusing = false;
+    this.#ephemeral.clear();
     try {
-      const store = this.#open(files);
-      this.#settle(store, lostPower);
+      const life = new SimulatedLife(files, this.#prng, this.#segments);
+      this.#counts.droppedRecords += life.droppedRecords;
+      const { store } = life;
+      this.#settle(life, lostPower);
       phase = 'living';
       const operations = this.#prng.below(OPERATIONS_PER_LIFE_MAX);
-      for (let operation = 0; operation < operations; operation++) this.#operate(store);
+      for (let operation = 0; operation < operations; operation++) this.#operate(life);
       this.#commit(store);
-      this.#verifyAll(store);
+      for (let page = 0; page < PAGES; page++) this.#verify(life, page);
       assert.ok(store.engine.occupiedBytes <= this.#segments * SEGMENT_BYTES, 'the capacity is never exceeded');
       if (this.#prng.below(3) > 0) return 'living';
       const refused = this.#isRefusing || store.engine.failedSyncs > 0;
@@ -146,28 +142,15 @@ class Simulation {
         if (phase === 'opening') this.#counts.crashesInRecovery++;
         return phase;
       }
-      const isFault = systemCode(error) !== undefined || systemCode(causeOf(error)) !== undefined;
-      if (faults > 0 && isFault && !(error instanceof AssertionError)) return phase;
+      if (faults > 0 && isFatalFault(error)) return phase;
       throw error;
     }
   }
 
-  #open(files: CrashingSegmentFiles): Store {
-    this.#kernel.reset();
-    this.#page = this.#kernel.allocate(4096);
-    this.#expected = this.#kernel.allocate(4096);
-    const { engine, recovered } = openEngine(this.#kernel, files, {
-      segmentBytes: SEGMENT_BYTES,
-      capacityBytes: this.#segments * SEGMENT_BYTES,
-      arena: { low: 1, high: 2 },
-    });
-    this.#counts.droppedRecords += recovered.droppedRecords;
-    return new Store(engine);
-  }
-
   /** What is there now is the one moment that the files have chosen; a start makes sure of it. */
-  #settle(store: Store, lostPower: boolean): void {
-    const found = this.#readAll(store);
+  #settle(life: SimulatedLife, lostPower: boolean): void {
+    const found = this.#base.map((_, page) => life.read(page, this.#everOf(page)));
+    for (const page of EPHEMERAL_PAGES) life.read(page, [0]);
     const { moment, states } = this.#momentOf(found, lostPower);
     assert.ok(moment !== undefined, `the store is as it was at no moment of ${states}`);
     if (moment < this.#changes.length) this.#counts.lostSome++;
@@ -202,43 +185,20 @@ class Simulation {
     return { moment, states };
   }
 
-  #operate(store: Store): void {
+  #operate(life: SimulatedLife): void {
+    const { store } = life;
     if (this.#disk.isSyncing && this.#prng.below(this.#syncOps) === 0) this.#endSync();
     if (this.#prng.below(this.#flushEvery) === 0) this.#flush(store);
-    const page = this.#prng.below(PAGES);
-    switch (this.#prng.below(16)) {
-      case 0:
-        return this.#change(store, () => {
-          store.engine.flushPage(store.object(page), pageIndex(page % PAGES_PER_OBJECT));
-          return [[page, 0]];
-        });
-      case 1:
-        if (this.#prng.below(3) === 0) this.#flushRange(store, page);
-        break;
-      case 2:
-        if (this.#prng.below(6) === 0) this.#flushObject(store, page);
-        break;
-      case 3:
-        if (this.#prng.below(12) === 0) this.#flushPool(store, page);
-        break;
-      case 4:
-        this.#commit(store);
-        break;
-      case 5:
-        this.#commit(store);
-        store.engine.catchUp();
-        break;
-      case 6:
-        this.#commit(store);
-        for (let step = this.#prng.below(4); step > 0; step--) store.engine.maintain(0.1, true);
-        break;
-      case 7:
-      case 8:
-        this.#verify(store, page);
-        break;
-      default:
-        this.#put(store, page);
-    }
+    life.operate({
+      put: (page) => this.#change(store, () => this.#put(life, page)),
+      verify: (page) => this.#verify(life, page),
+      commit: () => this.#commit(store),
+      flush: (first, count, stage) =>
+        this.#change(store, () => {
+          stage();
+          return Array.from({ length: count }, (_, n) => [first + n, 0] as const);
+        }),
+    });
   }
 
   /** Once in a while one fails, and then there are no more. */
@@ -264,8 +224,8 @@ class Simulation {
 
   /** Waits for room where the store asks for that: some sync must then bring it. */
   #change(store: Store, make: () => Change | undefined): void {
-    if (this.#staged.length >= BATCH_PAGES_MAX) this.#commit(store);
-    if (this.#staged.length === 0) {
+    if (this.#staged.length + this.#stagedEphemeral.length >= BATCH_PAGES_MAX) this.#commit(store);
+    if (this.#staged.length + this.#stagedEphemeral.length === 0) {
       let isHeld = true;
       for (let waits = 0; isHeld; waits++) {
         assert.ok(waits < 100, 'room comes in the end');
@@ -279,46 +239,17 @@ class Simulation {
       }
     }
     const change = make();
-    if (change !== undefined) this.#staged.push(change);
+    if (change === undefined) return;
+    // No record is of both.
+    if (isEphemeral(change[0]![0])) this.#stagedEphemeral.push(change);
+    else this.#staged.push(change);
   }
 
-  #put(store: Store, page: number): void {
-    this.#change(store, () => {
-      const version = ++this.#version;
-      fillPage(this.#kernel, this.#page, page, version);
-      const outcome = store.engine.put(store.object(page), pageIndex(page % PAGES_PER_OBJECT), this.#page);
-      const stored = outcome === PutOutcome.stored;
-      if (!stored) this.#counts.fullPuts++;
-      return stored ? [[page, version]] : undefined;
-    });
-  }
-
-  #flushRange(store: Store, page: number): void {
-    const index = page % PAGES_PER_OBJECT;
-    const count = 1 + this.#prng.below(PAGES_PER_OBJECT - index);
-    this.#change(store, () => {
-      store.engine.flushRange(store.object(page), pageIndex(index), count);
-      return absent(page, count);
-    });
-  }
-
-  #flushObject(store: Store, page: number): void {
-    this.#commit(store);
-    this.#change(store, () => {
-      store.engine.flushObject(store.object(page));
-      return absent(page - (page % PAGES_PER_OBJECT), PAGES_PER_OBJECT);
-    });
-    if (this.#commit(store)) store.forget(page);
-  }
-
-  #flushPool(store: Store, page: number): void {
-    const perPool = OBJECTS_PER_POOL * PAGES_PER_OBJECT;
-    this.#commit(store);
-    this.#change(store, () => {
-      store.engine.flushPool(store.object(page).pool);
-      return absent(page - (page % perPool), perPool);
-    });
-    if (this.#commit(store)) store.forgetPool(page);
+  #put(life: SimulatedLife, page: number): Change | undefined {
+    const version = ++this.#version;
+    if (life.put(page, version)) return [[page, version]];
+    this.#counts.fullPuts++;
+    return undefined;
   }
 
   #commit(store: Store): boolean {
@@ -331,7 +262,16 @@ class Simulation {
       if (!this.#isRefusing) this.#branches.push({ at: this.#changes.length, changes: this.#staged });
     }
     this.#staged = [];
+    this.#commitEphemeral(isDone);
     return isDone;
+  }
+
+  /** Flushes of ephemeral pages need no write that could fail. */
+  #commitEphemeral(isDone: boolean): void {
+    for (const [page, version] of this.#stagedEphemeral.flat())
+      if (isDone) this.#ephemeral.set(page, version);
+      else if (version === 0) this.#ephemeral.delete(page);
+    this.#stagedEphemeral = [];
   }
 
   /** After a failed sync nothing is taken but what was so already. */
@@ -343,18 +283,19 @@ class Simulation {
     assert.ok(same(before, after), 'nothing is taken after a failed sync');
   }
 
-  #readAll(store: Store): Version[] {
-    return this.#base.map((_, page) => this.#read(store, page, this.#everOf(page)));
+  #verify(life: SimulatedLife, page: number): void {
+    life.read(page, [isEphemeral(page) ? this.#ephemeralNow(page) : this.#stateNow()[page]!]);
   }
 
-  #verifyAll(store: Store): void {
-    for (let page = 0; page < PAGES; page++) this.#verify(store, page);
-  }
-
-  #verify(store: Store, page: number): void {
+  #stateNow(): Version[] {
     const state = [...this.#base];
     for (const change of [...this.#changes, ...this.#staged]) apply(state, change);
-    this.#read(store, page, [state[page]!]);
+    return state;
+  }
+
+  #ephemeralNow(page: number): Version {
+    const staged = this.#stagedEphemeral.flat().findLast(([changed]) => changed === page);
+    return staged?.[1] ?? this.#ephemeral.get(page) ?? 0;
   }
 
   /** Every version that the page has had since the base, or might have had. */
@@ -362,24 +303,6 @@ class Simulation {
     const changes = [...this.#changes, ...this.#branches.flatMap((branch) => branch.changes)].flat();
     const versions = changes.filter(([changed]) => changed === page).map(([, version]) => version);
     return [...new Set([this.#base[page]!, ...versions])];
-  }
-
-  /** @returns which of these it is */
-  #read(store: Store, page: number, allowed: readonly Version[]): Version {
-    const { kernel, to, expected } = { kernel: this.#kernel, to: this.#page, expected: this.#expected };
-    const object = store.find(page);
-    const outcome =
-      object === undefined ? GetOutcome.miss : store.engine.get(object, pageIndex(page % PAGES_PER_OBJECT), to);
-    assert.notEqual(outcome, GetOutcome.damaged, `page ${page} is damaged`);
-    const got = kernel.bytes.subarray(to, to + 4096);
-    const found = allowed.find((version) => {
-      if (version === 0 || outcome === GetOutcome.miss) return version === 0 && outcome === GetOutcome.miss;
-      fillPage(kernel, expected, page, version);
-      return Buffer.compare(got, kernel.bytes.subarray(expected, expected + 4096)) === 0;
-    });
-    const what = outcome === GetOutcome.miss ? 'missing' : 'another';
-    assert.ok(found !== undefined, `page ${page} is none of ${allowed.join(', ')}: ${what}`);
-    return found;
   }
 }
 
@@ -395,12 +318,4 @@ function apply(state: Version[], change: Change): void {
 
 function same(a: readonly Version[], b: readonly Version[]): boolean {
   return a.every((version, page) => version === b[page]);
-}
-
-function absent(first: number, count: number): Change {
-  return Array.from({ length: count }, (_, n) => [first + n, 0] as const);
-}
-
-function causeOf(error: unknown): unknown {
-  return error instanceof Error ? error.cause : undefined;
 }

@@ -8,33 +8,16 @@
  * another handle; and nothing at all of what was ephemeral.
  */
 import { strict as assert } from 'node:assert';
-import { AssertionError } from '../../src/base/assert.js';
 import { CommitOutcome } from '../../src/base/commit-outcome.js';
-import { systemCode } from '../../src/base/errors.js';
-import { address, pageIndex } from '../../src/base/ids.js';
 import { type Prng, seededPrng } from '../../src/base/prng.js';
-import { GetOutcome, PutOutcome } from '../../src/engine/engine.js';
-import { type Kernel, loadKernel } from '../../src/engine/kernel.js';
-import { openEngine } from '../../src/engine/open-engine.js';
 import { Crash, CrashingSegmentFiles } from '../../src/io/crashing-segment-files.js';
 import { MemorySegmentFiles } from '../../src/io/memory-segment-files.js';
-import {
-  fillPage,
-  isEphemeral,
-  OBJECTS_PER_POOL,
-  PAGES_PER_OBJECT,
-  POOLS,
-  Store,
-  type Version,
-} from './simulated-store.js';
+import { BATCH_PAGES_MAX, isFatalFault, PAGES, SEGMENT_BYTES, SimulatedLife } from './simulated-life.js';
+import { isEphemeral, type Store, type Version } from './simulated-store.js';
 
-const SEGMENT_BYTES = 32_768;
 const SEGMENTS = 6;
-/** Those of one more pool are ephemeral and end with each life. */
-const PAGES: number = (POOLS + 1) * OBJECTS_PER_POOL * PAGES_PER_OBJECT;
 const LIVES = 4;
 const OPERATIONS_PER_LIFE = 60;
-const BATCH_PAGES_MAX = 3;
 
 /** What a page may be after a crash: any of these. One entry when nothing is under way. */
 type Promise = Version[];
@@ -51,9 +34,6 @@ export function simulate(seed: number, counts: SimulationCounts): void {
   new Simulation(seed, counts).run();
 }
 
-/** Compiling the kernel takes longer than a life. */
-let sharedKernel: Kernel | undefined;
-
 class Simulation {
   readonly #prng: Prng;
   readonly #counts: SimulationCounts;
@@ -62,14 +42,10 @@ class Simulation {
   /** Of the staged batch, by page: what it becomes, one after the other, as the batch is written. */
   readonly #staged = new Map<number, Version[]>();
   #version = 0;
-  readonly #kernel: Kernel;
-  #page = address(0);
-  #expected = address(0);
 
   constructor(seed: number, counts: SimulationCounts) {
     this.#prng = seededPrng(seed);
     this.#counts = counts;
-    this.#kernel = sharedKernel ??= loadKernel({ memoryBytes: 2 * 1024 * 1024 });
   }
 
   run(): void {
@@ -89,12 +65,23 @@ class Simulation {
     for (const page of this.#promises.keys()) if (isEphemeral(page)) this.#promises[page] = [0];
     let recovering = true;
     try {
-      const store = this.#open(files);
+      const life = new SimulatedLife(files, this.#prng, SEGMENTS);
+      this.#counts.droppedRecords += life.droppedRecords;
       recovering = false;
-      this.#verifyAll(store);
-      for (let operation = 0; operation < OPERATIONS_PER_LIFE; operation++) this.#operate(store);
+      const { store } = life;
+      this.#verifyAll(life);
+      const verbs = {
+        put: (page: number) => this.#put(life, page),
+        verify: (page: number) => this.#verify(life, page),
+        commit: () => this.#commit(store),
+        flush: (first: number, count: number, stage: () => void) => {
+          stage();
+          for (let page = first; page < first + count; page++) this.#stage(page, 0);
+        },
+      };
+      for (let operation = 0; operation < OPERATIONS_PER_LIFE; operation++) life.operate(verbs);
       this.#commit(store);
-      this.#verifyAll(store);
+      this.#verifyAll(life);
       assert.ok(store.engine.occupiedBytes <= SEGMENTS * SEGMENT_BYTES, 'the capacity is never exceeded');
       if (this.#prng.below(2) === 0) store.engine.close();
       return false;
@@ -104,8 +91,7 @@ class Simulation {
         if (recovering) this.#counts.crashesInRecovery++;
         return true;
       }
-      // Files that fail even while a failure is undone: the daemon ends itself, which is a crash like any other.
-      if (faults > 0 && systemCode(error) !== undefined && !(error instanceof AssertionError)) return true;
+      if (faults > 0 && isFatalFault(error)) return true;
       throw error;
     }
   }
@@ -116,95 +102,11 @@ class Simulation {
     this.#staged.clear();
   }
 
-  #open(files: CrashingSegmentFiles): Store {
-    this.#kernel.reset();
-    this.#page = this.#kernel.allocate(4096);
-    this.#expected = this.#kernel.allocate(4096);
-    const arena = { low: 1, high: 2 };
-    const { engine, recovered } = openEngine(this.#kernel, files, {
-      segmentBytes: SEGMENT_BYTES,
-      capacityBytes: SEGMENTS * SEGMENT_BYTES,
-      arena,
-    });
-    this.#counts.droppedRecords += recovered.droppedRecords;
-    return new Store(engine);
-  }
-
-  #operate(store: Store): void {
-    const page = this.#prng.below(this.#promises.length);
-    switch (this.#prng.below(16)) {
-      case 0:
-        return this.#flushPage(store, page);
-      case 1:
-        if (this.#prng.below(3) === 0) this.#flushRange(store, page);
-        break;
-      case 2:
-        if (this.#prng.below(6) === 0) this.#flushObject(store, page);
-        break;
-      case 3:
-        if (this.#prng.below(12) === 0) this.#flushPool(store, page);
-        break;
-      case 4:
-        this.#commit(store);
-        break;
-      case 5:
-        this.#commit(store);
-        store.engine.catchUp();
-        break;
-      case 6:
-        this.#commit(store);
-        for (let step = this.#prng.below(4); step > 0; step--) store.engine.maintain(0.1, true);
-        break;
-      case 7:
-      case 8:
-        this.#verify(store, page);
-        break;
-      default:
-        this.#put(store, page);
-    }
-  }
-
-  #put(store: Store, page: number): void {
-    // A batch that outgrows the engine's staging is committed early, in parts; servers' turns are shorter than that.
-    if (this.#staged.size >= BATCH_PAGES_MAX) this.#commit(store);
+  #put(life: SimulatedLife, page: number): void {
+    if (this.#staged.size >= BATCH_PAGES_MAX) this.#commit(life.store);
     const version = ++this.#version;
-    fillPage(this.#kernel, this.#page, page, version);
-    const outcome = store.engine.put(store.object(page), pageIndex(page % PAGES_PER_OBJECT), this.#page);
-    if (outcome === PutOutcome.stored) {
-      this.#stage(page, version);
-    } else {
-      this.#counts.fullPuts++;
-    }
-  }
-
-  #flushPage(store: Store, page: number): void {
-    store.engine.flushPage(store.object(page), pageIndex(page % PAGES_PER_OBJECT));
-    this.#stage(page, 0);
-  }
-
-  #flushRange(store: Store, page: number): void {
-    const index = page % PAGES_PER_OBJECT;
-    const count = 1 + this.#prng.below(PAGES_PER_OBJECT - index);
-    store.engine.flushRange(store.object(page), pageIndex(index), count);
-    for (let each = page; each < page + count; each++) this.#stage(each, 0);
-  }
-
-  /** Commits at once: what the promises say of half-done flushes of whole objects stays simple. */
-  #flushObject(store: Store, page: number): void {
-    this.#commit(store);
-    const first = page - (page % PAGES_PER_OBJECT);
-    store.engine.flushObject(store.object(page));
-    for (let each = first; each < first + PAGES_PER_OBJECT; each++) this.#stage(each, 0);
-    if (this.#commit(store) || isEphemeral(page)) store.forget(page);
-  }
-
-  #flushPool(store: Store, page: number): void {
-    this.#commit(store);
-    const perPool = OBJECTS_PER_POOL * PAGES_PER_OBJECT;
-    const first = page - (page % perPool);
-    store.engine.flushPool(store.object(page).pool);
-    for (let each = first; each < first + perPool; each++) this.#stage(each, 0);
-    if (this.#commit(store) || isEphemeral(page)) store.forgetPool(page);
+    if (life.put(page, version)) this.#stage(page, version);
+    else this.#counts.fullPuts++;
   }
 
   #stage(page: number, version: Version): void {
@@ -226,31 +128,14 @@ class Simulation {
     return true;
   }
 
-  #verifyAll(store: Store): void {
-    for (let page = 0; page < this.#promises.length; page++) this.#verify(store, page);
+  #verifyAll(life: SimulatedLife): void {
+    for (let page = 0; page < PAGES; page++) this.#verify(life, page);
   }
 
-  #verify(store: Store, page: number): void {
-    const { kernel, to, expected } = { kernel: this.#kernel, to: this.#page, expected: this.#expected };
-    const object = store.find(page);
-    const outcome =
-      object === undefined ? GetOutcome.miss : store.engine.get(object, pageIndex(page % PAGES_PER_OBJECT), to);
-    assert.notEqual(outcome, GetOutcome.damaged, `page ${page} is damaged`);
+  #verify(life: SimulatedLife, page: number): void {
     const staged = this.#staged.get(page)?.slice(-1);
-    const allowed = staged ?? this.#promises[page]!;
-    const found = allowed.find((version) => {
-      if (version === 0 || outcome === GetOutcome.miss) return version === 0 && outcome === GetOutcome.miss;
-      fillPage(kernel, expected, page, version);
-      return (
-        Buffer.compare(kernel.bytes.subarray(to, to + 4096), kernel.bytes.subarray(expected, expected + 4096)) === 0
-      );
-    });
-    assert.notEqual(
-      found,
-      undefined,
-      `page ${page} is none of ${allowed.join(', ')}: ${outcome === 1 ? 'missing' : 'other'}`,
-    );
+    const found = life.read(page, staged ?? this.#promises[page]!);
     // What one read has shown, the next must show too.
-    if (staged === undefined) this.#promises[page] = [found!];
+    if (staged === undefined) this.#promises[page] = [found];
   }
 }
