@@ -32,7 +32,7 @@ import { RecordWriter } from './record-writer.js';
 import type { RecoveredLog } from './recovery.js';
 import { beginSynced, closeSynced } from './synced-life.js';
 import { type SegmentTable } from './segment-table.js';
-import { Space } from './space.js';
+import { Space, YieldOutcome } from './space.js';
 import { Spilling } from './spilling.js';
 import { Staging } from './staging.js';
 import type { StoreIndex } from './store-index.js';
@@ -72,6 +72,7 @@ export class Engine {
   readonly #space: Space;
   readonly #cleaner: Cleaner;
   readonly #sync: ArenaSync | undefined;
+  readonly #batchBytesMax: number;
   readonly #record: Address;
   /** How the first part of a batch that was committed early and failed did so: the commit its caller waits for does too. */
   #earlyFailure: CommitOutcome = CommitOutcome.done;
@@ -88,6 +89,7 @@ export class Engine {
     for (const object of recovered.index.objects.values()) this.pools.add(object.pool);
     this.#nextObject = recovered.nextObject;
     this.#nextPool = recovered.nextPool;
+    this.#batchBytesMax = limits.batchBytesMax;
     this.#record = kernel.allocate(RECORD_BYTES_MAX);
     this.#log = new LogWriter({
       kernel,
@@ -317,6 +319,21 @@ export class Engine {
     this.#sync?.pursue(true);
     if (this.#space.giveBack(slack)) return true;
     return cleans && this.#space.isWasteful(slack) && this.#cleaner.step();
+  }
+
+  /** Gives one segment up for another shard, as {@link Space.yieldFile}; never below the reserve, and no page is lost. */
+  yieldSegment(): YieldOutcome {
+    return this.#staging.isEmpty ? this.#space.yieldFile(this.#cleaner) : YieldOutcome.working;
+  }
+
+  /** Bytes of segments that {@link yieldSegment} would give up. */
+  get yieldableBytes(): number {
+    return this.#space.yieldableBytes;
+  }
+
+  /** Whether the largest batch would find room, if need be in segments that the shared capacity has left. */
+  get mayGrow(): boolean {
+    return this.#space.mayGrow(this.#batchBytesMax);
   }
 
   /** Seals and marks the log as closed, so that the next start knows whether all of it is there. On a disk it waits for it. */

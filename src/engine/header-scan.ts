@@ -119,7 +119,7 @@ export class HeaderScan {
     // The size of segments is that of the capacity the arena was made with, which may have grown since.
     const filesMax = Math.min(SEGMENTS_MAX, Math.floor(this.#options.capacityBytes / segmentBytes));
     const slots = Math.max(filesMax, (files.at(-1)?.slot ?? 0) + 1);
-    const segments = new SegmentTable(segmentBytes, filesMax, slots);
+    const segments = new SegmentTable(segmentBytes, filesMax, slots, this.#options.budget);
     this.#segments = segments;
     // On tmpfs nothing is said of what is synced, and what was said on a disk is not true of what comes now.
     if (this.#files.syncing === undefined && this.#options.readOnly !== true) this.#forgetSynced(readings);

@@ -11,6 +11,7 @@
  * On a disk the log may have lost any part of what was not synced: there it ends at the first hole. See unsynced-end.ts.
  */
 import { type Address, objectNumber, poolNumber, segmentSlot, type SegmentSlot } from '../base/ids.js';
+import type { SegmentBudget } from '../base/segment-budget.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { PAGE_BYTES } from '../base/units.js';
 import { type Found, HeaderScan } from './header-scan.js';
@@ -75,6 +76,8 @@ export interface RecoveryOptions {
   /** For an arena that is made now; one that exists keeps its own. A power of two. */
   readonly segmentBytes: number;
   readonly capacityBytes: number;
+  /** Where the capacity is shared with other shards. The files that are there are taken from it already. */
+  readonly budget?: SegmentBudget | undefined;
   /** For an arena that is made now: any two random words. */
   readonly arena: ArenaId;
   /** Change nothing: no repairs on the files, no removals. */

@@ -13,6 +13,7 @@
  */
 import { assert } from '../base/assert.js';
 import { segmentSlot, type SegmentSlot } from '../base/ids.js';
+import type { SegmentBudget } from '../base/segment-budget.js';
 import { unitsOf } from './record.js';
 
 export const SegmentState = {
@@ -34,6 +35,8 @@ export class SegmentTable {
   readonly segmentBytes: number;
   /** Most files that the capacity allows. */
   readonly filesMax: number;
+  /** Where files are taken from that capacity, if it is shared. */
+  readonly budget: SegmentBudget | undefined;
   readonly #unitShift: number;
   readonly #state: Uint8Array;
   readonly #live: Uint32Array;
@@ -50,9 +53,10 @@ export class SegmentTable {
   #tombstoneBytes = 0;
 
   /** `slots` may exceed `filesMax`: an arena that was made with a larger capacity. */
-  constructor(segmentBytes: number, filesMax: number, slots: number) {
+  constructor(segmentBytes: number, filesMax: number, slots: number, budget?: SegmentBudget) {
     this.segmentBytes = segmentBytes;
     this.filesMax = filesMax;
+    this.budget = budget;
     this.#unitShift = Math.log2(unitsOf(segmentBytes));
     assert(Number.isInteger(this.#unitShift), 'segments are a power of two');
     assert(slots * unitsOf(segmentBytes) <= 2 ** 32, 'locations are 32 bits');
@@ -243,6 +247,7 @@ export class SegmentTable {
     this.#become(slot, SegmentState.leaving, SegmentState.absent);
     this.#files--;
     this.#leaving--;
+    this.budget?.give(this.segmentBytes);
   }
 
   /** The sealed segment with the least to move, if cleaning it frees at least `gainBytes`. O(slots). */

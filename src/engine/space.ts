@@ -53,6 +53,10 @@ const AHEAD_SHARE = 1 / 16;
 /** Files made before a batch that could do without. */
 const FILES_AHEAD_PER_BATCH = 2;
 
+/** `working`: ask again. `none`: there is nothing to give up. */
+export const YieldOutcome = { given: 0, working: 1, none: 2 } as const;
+export type YieldOutcome = (typeof YieldOutcome)[keyof typeof YieldOutcome];
+
 export class Space {
   readonly #files: SegmentFiles;
   readonly #segments: SegmentTable;
@@ -110,16 +114,29 @@ export class Space {
       slot = this.#segments.absentSlot();
     }
     if (slot === undefined) return false;
+    const { budget, segmentBytes } = this.#segments;
+    if (!this.#takeFile()) return false;
     try {
-      this.#files.create(slot, this.#segments.segmentBytes);
+      this.#files.create(slot, segmentBytes);
       this.#sync?.addFile(slot);
     } catch (error) {
+      budget?.give(segmentBytes);
       if (systemCode(error) === undefined) throw error;
       this.#fullForBatches = FULL_BATCHES;
       return false;
     }
     if (this.#sync === undefined) this.#segments.addFree(slot);
     return true;
+  }
+
+  /** One file's part of the capacity, where it is shared. */
+  #takeFile(): boolean {
+    const { budget, segmentBytes, files, filesKept } = this.#segments;
+    if (budget === undefined || budget.take(segmentBytes)) return true;
+    if (files === filesKept) return false;
+    // What was given back a moment ago may be all there is.
+    this.#files.finishRemovals();
+    return budget.take(segmentBytes);
   }
 
   /** At start: makes the segments that tombstones and cleaning rely on. @throws TmemError E_ARENA_FULL */
@@ -205,6 +222,35 @@ export class Space {
     return true;
   }
 
+  /**
+   * Gives one file up that another shard has more need of, as long as what is stored fits into the rest, however dear
+   * that makes cleaning here. Cleans for it, one step at most. The file is gone when its removal is.
+   */
+  yieldFile(cleaner: Cleaner): YieldOutcome {
+    const { filesKept, freeFiles } = this.#segments;
+    if (this.#keptBytes > this.#liveBytesIn(filesKept - 1)) return YieldOutcome.none;
+    if (freeFiles > RESERVE_SEGMENTS && this.#sync?.mayRemove() !== false) {
+      const slot = this.#segments.takeLeaving()!;
+      this.#files.remove(slot, () => this.#segments.gone(slot));
+      return YieldOutcome.given;
+    }
+    return cleaner.step() ? YieldOutcome.working : YieldOutcome.none;
+  }
+
+  /** Bytes of files that {@link yieldFile} would give up, one after the other. */
+  get yieldableBytes(): number {
+    const { segmentBytes, filesKept } = this.#segments;
+    const needed = Math.ceil(this.#keptBytes / (this.#liveBytesIn(1) - this.#liveBytesIn(0))) + this.#filesWithoutPages;
+    return Math.max(0, filesKept - needed) * segmentBytes;
+  }
+
+  /** Whether live bytes may grow by this much into files that are there, or that could be made by the capacity. */
+  mayGrow(bytes: number): boolean {
+    const { filesKept, filesMax } = this.#segments;
+    if (this.#keptBytes + bytes <= this.#liveBytesMax()) return true;
+    return this.#budgetFiles() > 0 && filesKept < filesMax && this.#fullForBatches === 0;
+  }
+
   /** Whether there are more files than live bytes and this slack need. */
   isWasteful(slack: number): boolean {
     return this.#segments.filesKept > this.#filesWanted(slack);
@@ -215,34 +261,53 @@ export class Space {
    * of the slack comes on top of these, or a small arena that is overwritten would find nothing to clean.
    */
   #filesWanted(slack: number): number {
-    const kept = (this.#segments.liveBytes + this.#segments.tombstoneBytes) / this.#segments.segmentBytes;
+    const kept = this.#keptBytes / this.#segments.segmentBytes;
     const more = RESERVE_SEGMENTS + this.#ahead + 1;
     return Math.max(Math.ceil(kept * (1 + slack)), more + Math.ceil(kept * (1 + slack / 2)));
   }
 
   #fits(growth: number, share: number): boolean {
-    const kept = this.#segments.liveBytes + this.#segments.tombstoneBytes + growth;
+    const kept = this.#keptBytes + growth;
     while (kept > share * this.#liveBytesMax()) if (!this.makeFree('put')) return false;
     return true;
   }
 
   /** Live bytes, as a part of what all files hold that the capacity and, as far as is known, the file system allow. */
   get fill(): number {
-    const { liveBytes, tombstoneBytes, filesKept, filesMax } = this.#segments;
-    const files = this.#fullForBatches > 0 ? Math.min(filesKept, filesMax) : filesMax;
-    return (liveBytes + tombstoneBytes) / this.#liveBytesMaxOf(files);
+    const filesMax = this.#filesMax();
+    const files = this.#fullForBatches > 0 ? Math.min(this.#segments.filesKept, filesMax) : filesMax;
+    return this.#keptBytes / this.#liveBytesIn(files);
   }
 
   /** What the files that are there hold with slack to clean. */
   #liveBytesMax(): number {
-    return this.#liveBytesMaxOf(Math.min(this.#segments.filesKept, this.#segments.filesMax));
+    return this.#liveBytesIn(Math.min(this.#segments.filesKept, this.#filesMax()));
   }
 
-  #liveBytesMaxOf(filesKept: number): number {
-    const files = filesKept - this.#segments.filesAside;
+  #liveBytesIn(files: number): number {
     // What a segment's end may waste, and what cleaning must gain at least, is not for live bytes.
     const perSegment = this.#segments.segmentBytes - 2 * STAGE_BYTES;
-    return (files - RESERVE_SEGMENTS - 1) * perSegment * LIVE_SHARE_MAX;
+    return (files - this.#filesWithoutPages) * perSegment * LIVE_SHARE_MAX;
+  }
+
+  /** The reserve, the open segment, and what is set aside. */
+  get #filesWithoutPages(): number {
+    return RESERVE_SEGMENTS + 1 + this.#segments.filesAside;
+  }
+
+  get #keptBytes(): number {
+    return this.#segments.liveBytes + this.#segments.tombstoneBytes;
+  }
+
+  /** Most files that there can be here now: others have their part of the capacity. */
+  #filesMax(): number {
+    return Math.min(this.#segments.filesMax, this.#segments.files + this.#budgetFiles());
+  }
+
+  /** Files that the shared capacity has left; below 0 where it was lowered. */
+  #budgetFiles(): number {
+    const { budget, segmentBytes } = this.#segments;
+    return budget === undefined ? Infinity : Math.floor(budget.leftBytes / segmentBytes);
   }
 
   /** Steps that clean a few segments: nobody waits longer, even for room that never comes. */
@@ -254,8 +319,7 @@ export class Space {
   #isPressed(): boolean {
     return (
       this.#spareFiles() <= 2 &&
-      (this.#segments.files >= Math.min(this.#segments.filesMax, this.#filesWanted(LOAD_SLACK)) ||
-        this.#fullForBatches > 0)
+      (this.#segments.files >= Math.min(this.#filesMax(), this.#filesWanted(LOAD_SLACK)) || this.#fullForBatches > 0)
     );
   }
 

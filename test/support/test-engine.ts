@@ -1,6 +1,7 @@
 /** An engine on files in memory with one object to put pages in, for tests of the engine's own sentences. */
 import { CommitOutcome } from '../../src/base/commit-outcome.js';
 import { type PageIndex, pageIndex, type Address } from '../../src/base/ids.js';
+import type { SegmentBudget } from '../../src/base/segment-budget.js';
 import type { SegmentFiles } from '../../src/base/segment-files.js';
 import { KIB, PAGE_BYTES } from '../../src/base/units.js';
 import { type Engine, GetOutcome, PutOutcome } from '../../src/engine/engine.js';
@@ -21,6 +22,9 @@ let sharedKernel: Kernel | undefined;
 export interface TestEngineOptions {
   readonly segments?: number;
   readonly segmentBytes?: number;
+  readonly budget?: SegmentBudget;
+  /** A kernel of its own, for a second store that lives at the same time. */
+  readonly kernel?: Kernel;
 }
 
 export class TestEngine {
@@ -31,13 +35,15 @@ export class TestEngine {
   readonly page: Address;
   #object: StoredObject | undefined;
 
-  /** Ends the life of whatever was opened before on the shared kernel. */
-  constructor(files: SegmentFiles, { segments = 8, segmentBytes = TEST_SEGMENT_BYTES }: TestEngineOptions = {}) {
-    this.kernel = sharedKernel ??= loadKernel({ memoryBytes: 2048 * KIB });
+  /** Ends the life of whatever was opened before on the same kernel: without one, on that which all share. */
+  constructor(files: SegmentFiles, options: TestEngineOptions = {}) {
+    const { segments = 8, segmentBytes = TEST_SEGMENT_BYTES, budget, kernel } = options;
+    this.kernel = kernel ?? (sharedKernel ??= loadKernel({ memoryBytes: 2048 * KIB }));
     this.kernel.reset();
     this.page = this.kernel.allocate(PAGE_BYTES);
     const capacityBytes = segments * segmentBytes;
-    const opened = openEngine(this.kernel, files, { segmentBytes, capacityBytes, arena: { low: 7, high: 9 } });
+    const arena = { low: 7, high: 9 };
+    const opened = openEngine(this.kernel, files, { segmentBytes, capacityBytes, budget, arena });
     this.engine = opened.engine;
     this.recovered = opened.recovered;
     for (const pool of this.engine.pools) for (const object of pool.objects) this.#object ??= object;
