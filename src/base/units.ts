@@ -4,6 +4,9 @@
 export const PAGE_BYTES = 4096;
 export const PAGE_SHIFT = 12;
 
+/** Most that one page takes as stored, header included. */
+export const STORED_BYTES_MAX: number = PAGE_BYTES + 64;
+
 export const KIB = 1024;
 export const MIB: number = 1024 * KIB;
 export const GIB: number = 1024 * MIB;

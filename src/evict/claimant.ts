@@ -1,4 +1,5 @@
 /** Who holds pages that may go, and how one of them is chosen when the store needs room. */
+import { STORED_BYTES_MAX } from '../base/units.js';
 import type { EvictionOrder } from './eviction-order.js';
 import type { ReuseCurve } from './reuse-curve.js';
 
@@ -12,7 +13,9 @@ export interface ClaimantGuest {
   capBytes: number;
   /** What its gets say of larger sizes, or null: then a queue is worth what its own tail shows. */
   curve: ReuseCurve | null;
-  /** What all its claimants hold: written by {@link addUp}. */
+  /** What it holds in other shards, as they said last: it counts against these limits as well. */
+  elsewhereBytes: number;
+  /** What all its claimants hold: written by {@link addUp}, with what it holds elsewhere. */
   heldBytes: number;
   heldPages: number;
 }
@@ -37,16 +40,16 @@ export interface VictimPolicy {
    * @returns null when nobody has a page to give (R49)
    */
   choose(claimants: readonly Claimant[], requester: ClaimantGuest | null): Claimant | null;
-}
 
-/** Most that one page takes as stored, header included: what an eviction may take from a guest. */
-export const STORED_BYTES_MAX: number = 4096 + 64;
+  /** What its next page is worth, for shards to compare whose goes. Not of an empty order. */
+  valueOf(claimant: Claimant): number;
+}
 
 /** Brings what the guests hold up to date. */
 export function addUp(claimants: readonly Claimant[]): void {
   for (let at = 0; at < claimants.length; at++) {
     const { guest } = claimants[at]!;
-    guest.heldBytes = 0;
+    guest.heldBytes = guest.elsewhereBytes;
     guest.heldPages = 0;
   }
   for (let at = 0; at < claimants.length; at++) {

@@ -132,6 +132,25 @@ test('R49: nobody has to give a page who has none, may not, or would fall below 
   assert.ok(reserved.order.bytes >= 10 * 4096);
 });
 
+test('what a guest holds in other shards counts against its reservation and its cap', () => {
+  const table = new EntryTable();
+  const policy = new MarginalValue(table, MEMORY_BYTES);
+  const guest = claimant(table, { reservationBytes: 40 * 4096, elsewhereBytes: 30 * 4096 });
+  const other = claimant(table);
+  for (let page = 1; page <= 20; page++) {
+    get(guest, page);
+    get(other, 1000 + page);
+  }
+  let evicted = 0;
+  for (; policy.choose([guest], null) === guest; evicted++) guest.order.evict();
+  assert.equal(evicted, 9);
+  guest.guest.reservationBytes = 0;
+  guest.guest.capBytes = 35 * 4096;
+  // Its pages are used last, and go first all the same.
+  for (let page = 10; page <= 20; page++) get(guest, page);
+  assert.equal(policy.choose([other, guest], null), guest);
+});
+
 test('persistent pages that can be spilled compete with ephemeral ones by what a get of them would cost', () => {
   const table = new EntryTable();
   const policy = new MarginalValue(table, MEMORY_BYTES);
@@ -174,7 +193,16 @@ test('a guest whose loop does not fit yet is given room for it when its curve is
 });
 
 function guestWith(limits: Partial<ClaimantGuest> = {}): ClaimantGuest {
-  return { weight: 0, reservationBytes: 0, capBytes: Infinity, curve: null, heldBytes: 0, heldPages: 0, ...limits };
+  return {
+    weight: 0,
+    reservationBytes: 0,
+    capBytes: Infinity,
+    curve: null,
+    elsewhereBytes: 0,
+    heldBytes: 0,
+    heldPages: 0,
+    ...limits,
+  };
 }
 
 interface TestClaimant extends Claimant {

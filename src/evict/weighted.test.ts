@@ -93,6 +93,7 @@ function claimantOf(table: EntryTable, limits: Partial<ClaimantGuest>): Claimant
     reservationBytes: 0,
     capBytes: Infinity,
     curve: null,
+    elsewhereBytes: 0,
     heldBytes: 0,
     heldPages: 0,
     ...limits,

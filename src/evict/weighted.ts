@@ -13,6 +13,11 @@ export class Weighted implements VictimPolicy {
     const own = requester !== null && isOverQuota(claimants, requester);
     return (own ? oldest(claimants, requester) : null) ?? oldest(claimants, null);
   }
+
+  /** The older the cheaper: nothing else is known of a page here. */
+  valueOf({ order }: Claimant): number {
+    return 1 / (1 + order.victimQueue!.oldestAge);
+  }
 }
 
 /** Over quota iff mine * total weight > global * weight: a share of bytes above the share of weights. */

@@ -64,6 +64,7 @@ export class HostedLayer implements PageLayer {
   }
 
   catchUp(): void {
+    this.pool.owner.settleCredit();
     this.#tmem.catchUp();
   }
 }

@@ -27,6 +27,8 @@ export class Eviction {
   readonly #engine: Engine;
   readonly #victims: VictimPolicy;
   readonly #claimants: PoolClaimant[] = [];
+  /** Told when pages go because the arena has no room: there may be some elsewhere that is worth less. */
+  onShort: (() => void) | undefined;
 
   constructor(engine: Engine, victims: VictimPolicy) {
     this.#engine = engine;
@@ -47,15 +49,27 @@ export class Eviction {
     return this.#claimants.reduce((sum, { order }) => sum + order.bytes, 0);
   }
 
+  /** Of one guest's pages that may go. */
+  heldBytesOf(guest: ClaimantGuest): number {
+    return this.#claimants.reduce((sum, claimant) => (claimant.guest === guest ? sum + claimant.order.bytes : sum), 0);
+  }
+
   /** Of the orders: ghosts and counters. */
   get metadataBytes(): number {
     return this.#claimants.reduce((sum, { order }) => sum + order.metadataBytes, 0);
+  }
+
+  /** What the page that would go next is worth, by the policy's measure; Infinity where none may go. */
+  get price(): number {
+    const victim = this.#victims.choose(this.#claimants, null);
+    return victim === null ? Infinity : this.#victims.valueOf(victim);
   }
 
   /** Evicts until the arena takes another page, or nothing more may go. Costs nothing where nothing may. */
   makeRoom(requester: ClaimantGuest): void {
     if (this.#claimants.length === 0) return;
     for (let evictions = 0; evictions < EVICTIONS_MAX && !this.#engine.hasRoom; evictions++) {
+      if (evictions === 0) this.onShort?.();
       if (this.evictPage(requester) === 0) return;
     }
   }

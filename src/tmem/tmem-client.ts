@@ -1,4 +1,5 @@
 import type { ClaimantGuest } from '../evict/claimant.js';
+import { type ClientCredit, nextPageBytes } from './client-credit.js';
 import type { TmemPool } from './tmem-pool.js';
 
 /** Most shared pools that a client may be authorised for (R61). */
@@ -14,6 +15,8 @@ export class TmemClient {
   readonly pools: (TmemPool | undefined)[] = [];
   /** Most bytes that its persistent pages may take as stored (R25, R77); Infinity for no cap. */
   capBytes: number = Infinity;
+  /** Where the cap counts over several shards: what of it is lent to this one. */
+  credit: ClientCredit | null = null;
   /** No fresh put and no new pool until it is thawed; all else goes on (R20, R31, R36, R66). */
   frozen = false;
   /** What it may hold when room is short, and what it holds: for those who choose victims. */
@@ -22,6 +25,7 @@ export class TmemClient {
     reservationBytes: 0,
     capBytes: Infinity,
     curve: null,
+    elsewhereBytes: 0,
     heldBytes: 0,
     heldPages: 0,
   };
@@ -60,13 +64,20 @@ export class TmemClient {
    */
   roomOf(growing: TmemPool): number {
     if (this.capBytes === Infinity) return Infinity;
-    let room = this.capBytes;
+    let used = 0;
     for (const pool of this.pools) {
       if (pool === undefined || !pool.attributes.isPersistent) continue;
-      room -= pool.stored.storedBytes;
-      if (pool !== growing) room -= Math.max(0, pool.stored.pendingBytes);
+      used += pool.stored.storedBytes;
+      if (pool !== growing) used += Math.max(0, pool.stored.pendingBytes);
     }
-    return room;
+    return this.credit === null
+      ? this.capBytes - used
+      : this.credit.room(used, nextPageBytes(growing.stored.pendingBytes));
+  }
+
+  /** Gives back what is lent and not used. Between batches; costs nothing where the cap is this shard's alone. */
+  settleCredit(): void {
+    this.credit?.settle(this.storedBytes);
   }
 
   #sum(isPersistent: boolean, of: (pool: TmemPool) => number): number {

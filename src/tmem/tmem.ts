@@ -234,6 +234,21 @@ export class Tmem {
     return this.#ground.eviction.evictableBytes + this.#engine.spareBytes;
   }
 
+  /** What the next page that {@link Tmem.relinquish} would give up is worth; Infinity where there is none. */
+  get victimPrice(): number {
+    return this.#ground.eviction.price;
+  }
+
+  /** Has `told` called when pages go for lack of room. */
+  set onShort(told: () => void) {
+    this.#ground.eviction.onShort = told;
+  }
+
+  /** What the client holds of bytes that may be asked back. */
+  heldBytesOf(client: TmemClient): number {
+    return this.#ground.eviction.heldBytesOf(client.claims);
+  }
+
   /**
    * Gives up ephemeral pages until they add up to `bytes` as stored, or none is left (R53, R56). Commits. Persistent pages
    * that have a spill file leave for the rest, in the time that takes. Files follow as cleaning empties them: see
