@@ -1,8 +1,9 @@
 /**
  * What a shard is told and what it reports, as plain data: it crosses a thread by structured clone, so it holds no
- * functions, classes or buffers. The host sees it through its `StorePort`, the shard through its `Shard`; they may
+ * functions and no classes; the only buffers are those that threads share. The host sees it through its `StorePort`, the shard through its `Shard`; they may
  * not import each other, so the words they share live here.
  */
+import type { RoomGiven, RoomOffer, RoomWish } from './shard-room.js';
 import type { Warning } from './status.js';
 
 /** A preswap export: an NBD disk of one guest. */
@@ -16,6 +17,8 @@ export interface ExportSpec {
   readonly socket: string;
   /** Where its pages go that leave the store: an absolute path of a file that no other export uses; null for nowhere. */
   readonly spill: string | null;
+  /** The trust domain inside which it may share pages with others, where one was named: those share a shard. */
+  readonly domain?: string;
 }
 
 /** Page numbers of an object are unsigned 32-bit integers: 16 TiB of pages. */
@@ -27,13 +30,25 @@ export const EXPORT_BYTES_MAX: number = 2 ** 32 * 4096;
  */
 export const EXPORTS_PER_GUEST_MAX = 1024;
 
+/** What the host administrator says of a guest. */
 export interface GuestLimits {
   readonly guest: string;
   /** Most stored bytes of persistent pages; null is no cap. */
   readonly capBytes: number | null;
+  /** Its share where victims are chosen by weight. */
+  readonly weight: number;
+  /** Its pages are not taken for others below this many stored bytes; null is none. */
+  readonly reservationBytes: number | null;
 }
 
-export interface ShardOptions {
+/** The same as a shard is told. */
+export interface ShardLimits extends GuestLimits {
+  /** Memory of its `GuestAccount`, where a limit holds over several shards. */
+  readonly account: SharedArrayBuffer | null;
+}
+
+/** The store as a whole. */
+export interface StoreOptions {
   /** An existing directory that nobody else uses: the daemon holds its lock. */
   readonly arena: string;
   /** What it is on decides what "durable" means: written, or synced. */
@@ -42,6 +57,15 @@ export interface ShardOptions {
   readonly capacityBytes: number;
   readonly limits: readonly GuestLimits[];
   readonly exports: readonly ExportSpec[];
+}
+
+/** One shard of it. */
+export interface ShardOptions extends StoreOptions {
+  /** Which part of it is this shard's. */
+  readonly part: number;
+  /** Memory of the `SharedBudget` of that capacity, where there are other parts; null where this one is alone. */
+  readonly budget: SharedArrayBuffer | null;
+  readonly limits: readonly ShardLimits[];
 }
 
 /** What was found in the arena at start. */
@@ -145,25 +169,29 @@ export type ShardRequest = { readonly call: number } & (
   | { readonly verb: 'status' }
   | { readonly verb: 'addExport'; readonly spec: ExportSpec }
   | { readonly verb: 'removeExport'; readonly guest: string; readonly name: string; readonly force: boolean }
-  | { readonly verb: 'setCap'; readonly limits: GuestLimits }
+  | { readonly verb: 'setLimits'; readonly limits: ShardLimits }
   | { readonly verb: 'freeze'; readonly guest: string | null; readonly frozen: boolean }
   | { readonly verb: 'removeGuest'; readonly guest: string; readonly force: boolean }
   | { readonly verb: 'flushPool'; readonly guest: string; readonly pool: string; readonly force: boolean }
   | { readonly verb: 'destroyPool'; readonly guest: string; readonly pool: string }
+  | { readonly verb: 'offerRoom' }
+  | { readonly verb: 'giveRoom'; readonly wish: RoomWish }
+  | { readonly verb: 'roomGiven'; readonly givenBytes: number }
   | { readonly verb: 'ping' }
   | { readonly verb: 'stop' }
 );
 
 /**
  * `open` is answered with what was recovered, `status` with the status, what forgets with what was forgotten,
- * everything else with null.
+ * `offerRoom` and `giveRoom` with that, everything else with null.
  */
-export type ShardAnswer = Recovered | ShardStatus | Forgotten | null;
+export type ShardAnswer = Recovered | ShardStatus | Forgotten | RoomOffer | RoomGiven | null;
 
-/** What the shard says: an answer to a call, a failure of a call, or a line for the log. */
+/** What the shard says: an answer to a call, a failure of a call, a wish for room, or a line for the log. */
 export type ShardReply =
   | { readonly call: number; readonly value: ShardAnswer }
   | { readonly call: number; readonly error: ShardFailure }
+  | { readonly wish: RoomWish }
   | { readonly log: LogLevel; readonly text: string };
 
 /** An error as it crosses the thread; `code` is one of the table of codes, `E_INTERNAL` for what has none. */

@@ -4,26 +4,27 @@ import type { Config, GuestConfig } from './config/config.js';
 import { planReload, withoutExports } from './reload.js';
 
 test('the same config changes nothing', () => {
-  const { added, removed, caps, needRestart } = planReload(config(), config());
-  assert.deepEqual({ added, removed, caps, needRestart }, { added: [], removed: [], caps: [], needRestart: [] });
+  const { added, removed, limits, needRestart } = planReload(config(), config());
+  assert.deepEqual({ added, removed, limits, needRestart }, { added: [], removed: [], limits: [], needRestart: [] });
 });
 
-test('caps, owners, weights and the level of the log change live', () => {
-  const next = config({ logLevel: 'debug', guests: [guest('a', { capBytes: 4096, ownerUid: 5, weight: 7 })] });
+test('caps, weights, reservations, owners and the level of the log change live', () => {
+  const limits = { capBytes: 4096, weight: 7, reservationBytes: 5 };
+  const next = config({ logLevel: 'debug', guests: [guest('a', { ...limits, ownerUid: 5 })] });
   const plan = planReload(config(), next);
-  assert.deepEqual(plan.caps, [{ guest: 'a', capBytes: 4096 }]);
+  assert.deepEqual(plan.limits, [{ guest: 'a', ...limits }]);
   assert.deepEqual(plan.needRestart, []);
   assert.deepEqual(plan.config, next);
 });
 
 test('a cap that goes is a change too', () => {
   const now = config({ guests: [guest('a', { capBytes: 4096 })] });
-  assert.deepEqual(planReload(now, config()).caps, [{ guest: 'a', capBytes: null }]);
+  assert.deepEqual(planReload(now, config()).limits, [NO_LIMITS]);
 });
 
 test('a cap goes with its guest, so that the guest can come back without one', () => {
   const now = config({ guests: [guest('a'), guest('b', { capBytes: 4096 })] });
-  assert.deepEqual(planReload(now, config()).caps, [{ guest: 'b', capBytes: null }]);
+  assert.deepEqual(planReload(now, config()).limits, [{ ...NO_LIMITS, guest: 'b' }]);
 });
 
 test('an export that could not be added is taken for new by the next reload', () => {
@@ -53,14 +54,14 @@ test('exports come and go', () => {
     plan.removed.map(({ socket }) => socket),
     ['/run/a-s.nbd'],
   );
-  assert.deepEqual(plan.caps, [{ guest: 'b', capBytes: 1 }]);
+  assert.deepEqual(plan.limits, [{ ...NO_LIMITS, guest: 'b', capBytes: 1 }]);
 });
 
 test('what a command has set, the file sets back', () => {
   const now = config({ guests: [guest('a', { capBytes: 4096, weight: 7, reservationBytes: 1 })] });
   const plan = planReload(now, config());
   assert.deepEqual(plan.config, config());
-  assert.deepEqual(plan.caps, [{ guest: 'a', capBytes: null }]);
+  assert.deepEqual(plan.limits, [NO_LIMITS]);
 });
 
 test('an export that a command has taken out is served again where the file names it', () => {
@@ -76,7 +77,7 @@ test('an export that a command has added stays, with the guest that came with it
   ];
   const now = config({ guests: [here, new1] });
   const plan = planReload(now, config());
-  assert.deepEqual([plan.config, plan.added, plan.removed, plan.caps], [now, [], [], []]);
+  assert.deepEqual([plan.config, plan.added, plan.removed, plan.limits], [now, [], [], []]);
   const gone = planReload(now, config({ guests: [] }));
   assert.deepEqual(
     gone.config.guests.map(({ name, exports, atRunTime }) => [name, exports, atRunTime]),
@@ -97,7 +98,7 @@ test('an export that a command has added is the file’s from when the file name
   assert.deepEqual(planReload(plan.config, config({ guests: [] })).removed, guest('a').exports);
 });
 
-test('places, sizes and a named capacity wait for a restart, are named, and stay as they were', () => {
+test('places, sizes, workers and a named capacity wait for a restart, are named, and stay as they were', () => {
   const now = config();
   const next = config({
     runDir: '/other',
@@ -105,12 +106,13 @@ test('places, sizes and a named capacity wait for a restart, are named, and stay
     capacityBytes: 1,
     capacityIsDefault: false,
     http: null,
+    workers: 2,
     guests: [
       { ...guest('a'), exports: [{ guest: 'a', name: 's', sizeBytes: 8192, socket: '/other/a-s.nbd', spill: null }] },
     ],
   });
   const plan = planReload(now, next);
-  assert.deepEqual(plan.needRestart, ['run_dir', 'arena', 'capacity', 'http', 'guest.a.swap.s.size']);
+  assert.deepEqual(plan.needRestart, ['run_dir', 'arena', 'capacity', 'workers', 'http', 'guest.a.swap.s.size']);
   assert.deepEqual(plan.config, now);
 });
 
@@ -136,6 +138,8 @@ test('a default capacity that moved with the free memory is nobody’s wish', ()
   assert.deepEqual(planReload(config(), config({ capacityBytes: 5 })).needRestart, []);
 });
 
+const NO_LIMITS = { guest: 'a', capBytes: null, weight: 100, reservationBytes: null };
+
 function config(changed: Partial<Config> = {}): Config {
   return {
     file: '/f',
@@ -144,6 +148,7 @@ function config(changed: Partial<Config> = {}): Config {
     arena: { path: '/arena', fs: 'tmpfs', isDefault: false },
     capacityBytes: 2 ** 30,
     capacityIsDefault: true,
+    workers: 1,
     http: { host: '127.0.0.1', port: 7070 },
     tokenDigest: null,
     logLevel: 'info',

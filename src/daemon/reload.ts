@@ -1,5 +1,5 @@
 /**
- * What a reread config changes in a running daemon. Live: caps, owners, weights, exports that come or go, the token, the
+ * What a reread config changes in a running daemon. Live: caps, weights, reservations, owners, exports that come or go, the token, the
  * level of the log. An export that goes keeps its pages: a config line taken out is not a guest's death. Everything else
  * needs a restart, and is named.
  *
@@ -9,13 +9,14 @@
 import path from 'node:path';
 import type { GuestLimits } from '../base/shard-port.js';
 import type { Config, ExportConfig, GuestConfig } from './config/config.js';
+import { WEIGHT_DEFAULT } from './config/file-config.js';
 
 export interface Reload {
   /** The config from now on: the new one, with what needs a restart as it was. */
   readonly config: Config;
   readonly added: readonly ExportConfig[];
   readonly removed: readonly ExportConfig[];
-  readonly caps: readonly GuestLimits[];
+  readonly limits: readonly GuestLimits[];
   /** Keys whose new value waits for a restart. */
   readonly needRestart: readonly string[];
 }
@@ -31,6 +32,7 @@ export function planReload(now: Config, next: Config): Reload {
     capacityBytes: now.capacityBytes,
     capacityIsDefault: now.capacityIsDefault,
     http: now.http,
+    workers: now.workers,
     guests,
   };
   const before = exportsOf(now);
@@ -39,7 +41,7 @@ export function planReload(now: Config, next: Config): Reload {
     config,
     added: [...after.entries()].filter(([name]) => !before.has(name)).map(([, spec]) => spec),
     removed: [...before.entries()].filter(([name]) => !after.has(name)).map(([, spec]) => spec),
-    caps: capsOf(now, config),
+    limits: changedLimits(now, config),
     needRestart,
   };
 }
@@ -53,6 +55,7 @@ const RESTART_KEYS: readonly { key: string; differs: (now: Config, next: Config)
     differs: (now, next) =>
       now.capacityBytes !== next.capacityBytes && !(now.capacityIsDefault && next.capacityIsDefault),
   },
+  { key: 'workers', differs: (now, next) => now.workers !== next.workers },
   { key: 'http', differs: (now, next) => JSON.stringify(now.http) !== JSON.stringify(next.http) },
 ];
 
@@ -91,13 +94,24 @@ export function withoutExports(config: Config, absent: ReadonlySet<ExportConfig>
   return { ...config, guests: config.guests.map(served) };
 }
 
-/** A guest that is gone from the config has no cap either: it may come back without one. */
-function capsOf(now: Config, next: Config): GuestLimits[] {
+/** What shards hear of a guest. */
+export function limitsOf({ name, capBytes, weight, reservationBytes }: GuestConfig): GuestLimits {
+  return { guest: name, capBytes, weight, reservationBytes };
+}
+
+/** A guest that is gone from the config has no limits either: it may come back without them. */
+function changedLimits(now: Config, next: Config): GuestLimits[] {
   const names = new Set([...next.guests, ...now.guests].map(({ name }) => name));
-  const capIn = (config: Config, name: string): number | null => guestOf(config, name)?.capBytes ?? null;
+  const limitsIn = (config: Config, guest: string): GuestLimits => {
+    const found = guestOf(config, guest);
+    return found === undefined
+      ? { guest, capBytes: null, weight: WEIGHT_DEFAULT, reservationBytes: null }
+      : limitsOf(found);
+  };
   return [...names]
-    .filter((name) => capIn(now, name) !== capIn(next, name))
-    .map((name) => ({ guest: name, capBytes: capIn(next, name) }));
+    .map((name) => ({ before: limitsIn(now, name), after: limitsIn(next, name) }))
+    .filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))
+    .map(({ after }) => after);
 }
 
 function exportsOf({ guests }: Config): Map<string, ExportConfig> {

@@ -15,7 +15,7 @@ import { withExportWarnings } from './config/export-warnings.js';
 import { WEIGHT_DEFAULT } from './config/file-config.js';
 import { exportSocket } from './config/resolve-config.js';
 import type { Log } from './log.js';
-import { planReload, type Reload, withoutExports } from './reload.js';
+import { limitsOf, planReload, type Reload, withoutExports } from './reload.js';
 import { freeSocketPath, handOverSocket } from './unix-socket.js';
 
 export class Roster {
@@ -51,22 +51,26 @@ export class Roster {
   async reload(next: Config): Promise<void> {
     const plan = planReload(this.#config, next);
     for (const { guest, name } of plan.removed) await this.#store.removeExport(guest, name, true);
-    for (const limits of plan.caps) await this.#store.setCap(limits);
+    for (const limits of plan.limits) await this.#store.setLimits(limits);
     const added = await this.#addAll(plan);
     this.#log.level = plan.config.logLevel;
     this.handOverSockets();
     this.#onExports();
     const named = ({ guest, name }: ExportConfig): string => `${guest}/${name}`;
-    this.#log.info({ added: added.map(named), removed: plan.removed.map(named), caps: plan.caps }, 'config read again');
+    this.#log.info(
+      { added: added.map(named), removed: plan.removed.map(named), limits: plan.limits },
+      'config read again',
+    );
     for (const { code, text } of this.#config.warnings) this.#log.warn({ code }, text);
     if (plan.needRestart.length > 0)
       this.#log.warn({ keys: plan.needRestart }, `a restart is needed for ${plan.needRestart.join(', ')}`);
   }
 
-  /** Of a guest that is there. A weight and a reservation are kept and have no effect yet. */
+  /** Of a guest that is there. */
   async set(name: string, settings: GuestSettings): Promise<void> {
-    if (settings.capBytes !== undefined) await this.#store.setCap({ guest: name, capBytes: settings.capBytes });
-    this.#setGuests(this.#config.guests.map((guest) => (guest.name === name ? { ...guest, ...settings } : guest)));
+    const changed = { ...this.guest(name)!, ...settings };
+    await this.#store.setLimits(limitsOf(changed));
+    this.#setGuests(this.#config.guests.map((guest) => (guest.name === name ? changed : guest)));
   }
 
   /**

@@ -28,7 +28,8 @@ import { type Log, openLog } from './log.js';
 import { OneByOne } from './one-by-one.js';
 import { readyDocument, removeReadyFile, tellSystemd, writeReadyFile } from './ready.js';
 import { Roster } from './roster.js';
-import { ShardClient } from './shard-client.js';
+import { limitsOf } from './reload.js';
+import { Shards } from './shards.js';
 import { listenForSignals } from './stop-signals.js';
 import { Undo } from './undo.js';
 import { freeSocketPath } from './unix-socket.js';
@@ -43,7 +44,7 @@ export const KILL_MS = 500;
 /** What the tests replace. */
 export interface DaemonParts {
   readonly machine: Surroundings;
-  /** The module that the shard's thread runs. */
+  /** The module that the threads of shards run. */
   readonly shardEntry: URL;
 }
 
@@ -64,7 +65,7 @@ class Daemon {
   readonly #roster: Roster;
   readonly #reread: () => Config;
   readonly #log: Log;
-  readonly #shard: ShardClient;
+  readonly #shards: Shards;
   readonly #undo = new Undo();
   /** Rejects when the daemon cannot go on. */
   readonly #failed: Promise<never>;
@@ -84,11 +85,15 @@ class Daemon {
     this.#fail = fail;
     // Whoever awaits it hears of it; until then it is not an unhandled rejection.
     this.#failed.catch(() => {});
-    this.#shard = new ShardClient(shardEntry, {
-      log: (level, text) => this.#log[level](text),
-      lost: (error) => this.#fail(new TmemError('E_INTERNAL', `the shard ended: ${error.message}`, { cause: error })),
+    this.#shards = new Shards({
+      entry: shardEntry,
+      workers: config.workers,
+      events: {
+        log: (level, text, shard) => this.#log[level](shard === null ? {} : { shard }, text),
+        lost: (error) => this.#fail(new TmemError('E_INTERNAL', `the shard ended: ${error.message}`, { cause: error })),
+      },
     });
-    this.#roster = new Roster(config, this.#shard, this.#log, () => this.#rewriteReadyFile());
+    this.#roster = new Roster(config, this.#shards, this.#log, () => this.#rewriteReadyFile());
   }
 
   /** What is in force now. */
@@ -110,7 +115,7 @@ class Daemon {
       this.#log.info({ signal }, 'stopping');
       if (this.#recovered === undefined) {
         // In the middle of a recovery: ending it is a crash that the next one recovers from.
-        await this.#shard.kill(KILL_MS);
+        await this.#shards.kill(KILL_MS);
         await started.catch(() => {});
       }
       await this.#stop();
@@ -140,20 +145,20 @@ class Daemon {
     for (const { socket } of exports) await freeSocketPath(socket);
     // A shard that stops removes its sockets; one that is ended cannot.
     this.#undo.add(() => this.#roster.removeSockets());
-    this.#recovered = await this.#shard.open({
+    this.#recovered = await this.#shards.open({
       arena: arena.path,
       fs: arena.fs,
       capacityBytes: this.#config.capacityBytes,
-      limits: guests.map(({ name, capBytes }) => ({ guest: name, capBytes })),
+      limits: guests.map(limitsOf),
       exports: exports.map(({ guest, name, sizeBytes, socket, spill }) => ({ guest, name, sizeBytes, socket, spill })),
     });
-    this.#undo.add(watchShard(this.#shard, () => this.#shardIsSilent()));
+    for (const shard of this.#shards.each) this.#undo.add(watchShard(shard, () => this.#shardIsSilent()));
     this.#roster.handOverSockets();
     this.#host = {
-      view: hostView(this.#shard, () => this.#facts(), processFacts),
+      view: hostView(this.#shards, () => this.#facts(), processFacts),
       control: new Administration({
         roster: this.#roster,
-        store: this.#shard,
+        store: this.#shards,
         log: this.#log,
         oneByOne: this.#changes,
       }),
@@ -218,7 +223,7 @@ class Daemon {
       this.#log.error('the stop took too long: ending as it is');
       void this.#endAtOnce(1);
     }, STOP_MS);
-    await this.#shard.stop();
+    await this.#shards.stop();
     await this.#takeBack();
     clearTimeout(late);
   }
@@ -226,7 +231,7 @@ class Daemon {
   /** After a failure: the shard's memory is not trusted any more, the arena is as after any crash. */
   async #end(error: unknown): Promise<void> {
     this.#logEnd(error);
-    if (!(await this.#shard.kill(KILL_MS))) {
+    if (!(await this.#shards.kill(KILL_MS))) {
       // A blocked thread would block process.exit too; the message must not be lost with it.
       const { code, message } = described(error);
       process.stderr.write(`tmem: ${code}: ${message}\n`);
@@ -244,7 +249,7 @@ class Daemon {
   }
 
   async #endAtOnce(code: number): Promise<void> {
-    if (await this.#shard.kill(KILL_MS)) process.exit(code);
+    if (await this.#shards.kill(KILL_MS)) process.exit(code);
     process.kill(process.pid, 'SIGKILL');
   }
 

@@ -1,35 +1,26 @@
-/** The main thread's end of a shard: a {@link StorePort} whose other side is a worker thread. */
-import { Worker } from 'node:worker_threads';
+/** The main thread's end of a shard: calls become messages, answers come back in any order. */
+import type { MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.js';
 import { type ErrorCode, ERROR_CODES, TmemError } from '../base/errors.js';
 import type {
   ExportSpec,
   Forgotten,
-  GuestLimits,
   LogLevel,
   Recovered,
   ShardAnswer,
   ShardFailure,
+  ShardLimits,
   ShardOptions,
   ShardReply,
   ShardRequest,
   ShardStatus,
 } from '../base/shard-port.js';
-import type { StorePort } from '../host/store-port.js';
-
-/**
- * The worker's young generation. V8's own choice is made for throughput of garbage; a shard makes little, and each
- * MiB here is taken from what guests could have.
- */
-const YOUNG_GENERATION_MIB = 8;
-
-/** How long a worker that has said its last word may take to be gone. */
-const EXIT_MS = 1000;
+import type { RoomOffer, RoomWish } from '../base/shard-room.js';
 
 export interface ShardEvents {
   log(level: LogLevel, text: string): void;
-  /** The worker ended though nobody asked it to. Called once, and not after {@link ShardClient.stop}. */
-  lost(error: Error): void;
+  /** It has no room. To be answered with {@link ShardClient.roomGiven}. */
+  wish(wish: RoomWish): void;
 }
 
 interface Pending {
@@ -39,29 +30,18 @@ interface Pending {
 
 type Ask = ShardRequest extends infer Request ? (Request extends unknown ? Omit<Request, 'call'> : never) : never;
 
-export class ShardClient implements StorePort {
-  readonly #worker: Worker;
+export class ShardClient {
+  readonly #port: MessagePort;
   readonly #events: ShardEvents;
   readonly #pending = new Map<number, Pending>();
-  readonly #gone: Promise<void>;
   #calls = 0;
   #leaving = false;
 
-  /** @param entry - a module that calls `serveShard` on its parent port */
-  constructor(entry: URL, events: ShardEvents) {
+  /** @param port - whose other end a `serveShard` has */
+  constructor(port: MessagePort, events: ShardEvents) {
+    this.#port = port;
     this.#events = events;
-    this.#worker = new Worker(entry, {
-      name: 'shard-0',
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
-    });
-    this.#worker.on('message', (reply: ShardReply) => this.#receive(reply));
-    this.#worker.on('error', (error: Error) => this.#lose(error));
-    this.#gone = new Promise((resolve) => {
-      this.#worker.once('exit', (code) => {
-        this.#lose(new Error(`the shard's thread ended with ${code}`));
-        resolve();
-      });
-    });
+    this.#port.on('message', (reply: ShardReply) => this.#receive(reply));
   }
 
   async open(options: ShardOptions): Promise<Recovered> {
@@ -84,8 +64,8 @@ export class ShardClient implements StorePort {
     await this.#ask({ verb: 'removeExport', guest, name, force });
   }
 
-  async setCap(limits: GuestLimits): Promise<void> {
-    await this.#ask({ verb: 'setCap', limits });
+  async setLimits(limits: ShardLimits): Promise<void> {
+    await this.#ask({ verb: 'setLimits', limits });
   }
 
   async freeze(guest: string | null, frozen: boolean): Promise<void> {
@@ -104,6 +84,23 @@ export class ShardClient implements StorePort {
     return forgottenIn(await this.#ask({ verb: 'destroyPool', guest, pool }));
   }
 
+  async offerRoom(): Promise<RoomOffer> {
+    const answer = await this.#ask({ verb: 'offerRoom' });
+    assert(answer !== null && 'spareBytes' in answer, 'offerRoom is answered with an offer');
+    return answer;
+  }
+
+  /** @returns bytes of segments that are free now */
+  async giveRoom(wish: RoomWish): Promise<number> {
+    const answer = await this.#ask({ verb: 'giveRoom', wish });
+    assert(answer !== null && 'givenBytes' in answer, 'giveRoom is answered with what was given');
+    return answer.givenBytes;
+  }
+
+  async roomGiven(givenBytes: number): Promise<void> {
+    await this.#ask({ verb: 'roomGiven', givenBytes });
+  }
+
   async ping(): Promise<void> {
     await this.#ask({ verb: 'ping' });
   }
@@ -113,17 +110,14 @@ export class ShardClient implements StorePort {
     const asked = this.#ask({ verb: 'stop' });
     this.#leaving = true;
     await asked;
-    if (!(await this.#isGoneWithin(EXIT_MS))) await this.#worker.terminate();
   }
 
-  /**
-   * Ends the thread in the middle of whatever it does; to the arena that is a crash like any other.
-   * @returns false when it could not be ended: it is blocked in a system call, and so would be `process.exit`
-   */
-  async kill(withinMs: number): Promise<boolean> {
+  /** Its thread is gone, or about to be: nothing is answered any more. */
+  lose(error: Error): void {
     this.#leaving = true;
-    void this.#worker.terminate();
-    return this.#isGoneWithin(withinMs);
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+    this.#port.close();
   }
 
   #ask(ask: Ask): Promise<ShardAnswer> {
@@ -131,35 +125,17 @@ export class ShardClient implements StorePort {
     const call = ++this.#calls;
     return new Promise((resolve, reject) => {
       this.#pending.set(call, { resolve, reject });
-      this.#worker.postMessage({ ...ask, call });
+      this.#port.postMessage({ ...ask, call });
     });
   }
 
   #receive(reply: ShardReply): void {
-    if ('log' in reply) {
-      this.#events.log(reply.log, reply.text);
-      return;
-    }
+    if ('log' in reply) return this.#events.log(reply.log, reply.text);
+    if ('wish' in reply) return this.#events.wish(reply.wish);
     const pending = this.#pending.get(reply.call);
     this.#pending.delete(reply.call);
     if ('error' in reply) pending?.reject(errorOf(reply.error));
     else pending?.resolve(reply.value);
-  }
-
-  #lose(error: Error): void {
-    for (const { reject } of this.#pending.values()) reject(error);
-    this.#pending.clear();
-    if (this.#leaving) return;
-    this.#leaving = true;
-    this.#events.lost(error);
-  }
-
-  async #isGoneWithin(ms: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
-    const gone = await Promise.race([this.#gone.then(() => true), late]);
-    clearTimeout(timer);
-    return gone;
   }
 }
 

@@ -322,18 +322,18 @@ export class Engine {
   }
 
   /** Gives one segment up for another shard, as {@link Space.yieldFile}; never below the reserve, and no page is lost. */
-  yieldSegment(): YieldOutcome {
-    return this.#staging.isEmpty ? this.#space.yieldFile(this.#cleaner) : YieldOutcome.working;
+  yieldSegment(cheaply: boolean): YieldOutcome {
+    return this.#staging.isEmpty ? this.#space.yieldFile(this.#cleaner, cheaply) : YieldOutcome.working;
   }
 
   /** Bytes of segments that {@link yieldSegment} would give up. */
-  get yieldableBytes(): number {
-    return this.#space.yieldableBytes;
+  yieldableBytes(cheaply: boolean): number {
+    return this.#space.yieldableBytes(cheaply);
   }
 
-  /** Whether the largest batch would find room, if need be in segments that the shared capacity has left. */
+  /** Whether the largest batch would find room, if need be in segments that the shared capacity has left; one that has begun does. */
   get mayGrow(): boolean {
-    return this.#space.mayGrow(this.#batchBytesMax);
+    return !this.#staging.isEmpty || this.#space.mayGrow(this.#batchBytesMax);
   }
 
   /** Seals and marks the log as closed, so that the next start knows whether all of it is there. On a disk it waits for it. */

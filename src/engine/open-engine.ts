@@ -11,7 +11,7 @@ import { type RecoveredLog, type RecoveryOptions, recoverLog } from './recovery.
 const BATCH_BYTES_MAX: number = 384 * KIB;
 
 /** The reserve, the open segment, and something to clean. */
-const SEGMENTS_MIN = RESERVE_SEGMENTS + 4;
+export const SEGMENTS_MIN: number = RESERVE_SEGMENTS + 4;
 
 /**
  * Size of segments for a new arena: 512 KiB up to a capacity of 16 GiB, 2 MiB at 64 GiB. Small ones give memory back

@@ -224,11 +224,12 @@ export class Space {
 
   /**
    * Gives one file up that another shard has more need of, as long as what is stored fits into the rest, however dear
-   * that makes cleaning here. Cleans for it, one step at most. The file is gone when its removal is.
+   * that makes cleaning here; `cheaply`: as long as that stays cheap. Cleans for it, one step at most. The file is gone
+   * when its removal is.
    */
-  yieldFile(cleaner: Cleaner): YieldOutcome {
-    const { filesKept, freeFiles } = this.#segments;
-    if (this.#keptBytes > this.#liveBytesIn(filesKept - 1)) return YieldOutcome.none;
+  yieldFile(cleaner: Cleaner, cheaply: boolean): YieldOutcome {
+    const { freeFiles } = this.#segments;
+    if (this.#filesOver(cheaply) < 1) return YieldOutcome.none;
     if (freeFiles > RESERVE_SEGMENTS && this.#sync?.mayRemove() !== false) {
       const slot = this.#segments.takeLeaving()!;
       this.#files.remove(slot, () => this.#segments.gone(slot));
@@ -238,10 +239,8 @@ export class Space {
   }
 
   /** Bytes of files that {@link yieldFile} would give up, one after the other. */
-  get yieldableBytes(): number {
-    const { segmentBytes, filesKept } = this.#segments;
-    const needed = Math.ceil(this.#keptBytes / (this.#liveBytesIn(1) - this.#liveBytesIn(0))) + this.#filesWithoutPages;
-    return Math.max(0, filesKept - needed) * segmentBytes;
+  yieldableBytes(cheaply: boolean): number {
+    return Math.max(0, this.#filesOver(cheaply)) * this.#segments.segmentBytes;
   }
 
   /** Whether live bytes may grow by this much into files that are there, or that could be made by the capacity. */
@@ -288,6 +287,12 @@ export class Space {
     // What a segment's end may waste, and what cleaning must gain at least, is not for live bytes.
     const perSegment = this.#segments.segmentBytes - 2 * STAGE_BYTES;
     return (files - this.#filesWithoutPages) * perSegment * LIVE_SHARE_MAX;
+  }
+
+  /** Files beyond those that hold what is stored. */
+  #filesOver(cheaply: boolean): number {
+    const perFile = (this.#liveBytesIn(1) - this.#liveBytesIn(0)) * (cheaply ? CHEAP_SHARE : 1);
+    return this.#segments.filesKept - Math.ceil(this.#keptBytes / perFile) - this.#filesWithoutPages;
   }
 
   /** The reserve, the open segment, and what is set aside. */

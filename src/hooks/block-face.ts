@@ -10,6 +10,7 @@ import type { CommitOutcome } from '../base/commit-outcome.js';
 import type { Durability } from '../base/durability.js';
 import type { Elsewhere } from '../base/elsewhere.js';
 import type { Address } from '../base/ids.js';
+import type { RoomWait } from '../base/room-wait.js';
 
 /**
  * `damaged`: stored once, but what came back fails verification, or the record is known to be lost. `away`: it has to be
@@ -67,6 +68,9 @@ export interface BlockFace {
 
   /** There where pages may be away, and room may come: such requests can be carried out later. */
   readonly elsewhere?: Elsewhere | undefined;
+
+  /** Where room may be on its way: in place of the durability's own word on that. */
+  readonly room?: RoomWait | undefined;
 }
 
 /** A TRIM of gigabytes is cut to this, 512 MiB, so that no turn of the event loop takes long. */

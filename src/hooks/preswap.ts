@@ -11,6 +11,7 @@ import type { Durability } from '../base/durability.js';
 import type { Elsewhere } from '../base/elsewhere.js';
 import { type Address, pageIndex } from '../base/ids.js';
 import type { PageMemory } from '../base/page-memory.js';
+import type { RoomWait } from '../base/room-wait.js';
 import { PAGE_BYTES } from '../base/units.js';
 import { LayerRead, LayerWrite, type PageLayer } from '../layers/layer.js';
 import { type BlockFace, ReadOutcome, WriteOutcome } from './block-face.js';
@@ -37,6 +38,10 @@ export class Preswap implements BlockFace {
 
   get elsewhere(): Elsewhere | undefined {
     return this.#layer.elsewhere;
+  }
+
+  get room(): RoomWait | undefined {
+    return this.#layer.room;
   }
 
   readPage(page: number, to: Address): ReadOutcome {

@@ -2,11 +2,11 @@
  * The store as the host sees it: a port with nothing behind it that the host knows of. In the daemon a worker thread
  * answers, in the lab a shard in the same thread, in tests a fake.
  */
-import type { ExportSpec, Forgotten, GuestLimits, Recovered, ShardOptions, ShardStatus } from '../base/shard-port.js';
+import type { ExportSpec, Forgotten, GuestLimits, Recovered, ShardStatus, StoreOptions } from '../base/shard-port.js';
 
 export interface StorePort {
   /** Recovers the arena and listens; afterwards every export accepts. Rejects with E_ARENA_* or E_SOCKET_BUSY. */
-  open(options: ShardOptions): Promise<Recovered>;
+  open(options: StoreOptions): Promise<Recovered>;
 
   status(): Promise<ShardStatus>;
 
@@ -20,7 +20,7 @@ export interface StorePort {
   removeExport(guest: string, name: string, force: boolean): Promise<void>;
 
   /** Pages over a lowered cap stay; puts are refused until there is room. */
-  setCap(limits: GuestLimits): Promise<void>;
+  setLimits(limits: GuestLimits): Promise<void>;
 
   /** One guest, or with null all that the store knows now (R66, R67). Frozen, it gets no new page until it is thawed. */
   freeze(guest: string | null, frozen: boolean): Promise<void>;
@@ -34,7 +34,7 @@ export interface StorePort {
   /** Rejects with E_NOT_FOUND, and with E_IN_USE while an export serves it. */
   destroyPool(guest: string, pool: string): Promise<Forgotten>;
 
-  /** Answers at once unless the shard hangs. */
+  /** Answers at once unless a shard hangs. */
   ping(): Promise<void>;
 
   /** Tells clients to go, writes what is pending, removes the sockets. Afterwards only {@link open} would mean something. */

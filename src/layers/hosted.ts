@@ -3,6 +3,7 @@ import type { CommitOutcome } from '../base/commit-outcome.js';
 import type { Durability } from '../base/durability.js';
 import type { Elsewhere } from '../base/elsewhere.js';
 import { type Address, type PageIndex, pageIndex } from '../base/ids.js';
+import type { RoomWait } from '../base/room-wait.js';
 import { TmemStatus } from '../tmem/status.js';
 import type { Tmem } from '../tmem/tmem.js';
 import type { TmemPool } from '../tmem/tmem-pool.js';
@@ -12,12 +13,15 @@ const OBJECT = 0n;
 
 export class HostedLayer implements PageLayer {
   readonly pool: TmemPool;
+  readonly room: RoomWait | undefined;
   readonly #tmem: Tmem;
   readonly #elsewhere: Elsewhere;
 
-  constructor(tmem: Tmem, pool: TmemPool) {
+  /** @param room - where others may make room for this store */
+  constructor(tmem: Tmem, pool: TmemPool, room?: RoomWait) {
     this.#tmem = tmem;
     this.pool = pool;
+    this.room = room;
     this.#elsewhere = {
       isAway: (page) => pool.isAway(OBJECT, pageIndex(page)),
       fetch: (page, arrived) => pool.fetch(OBJECT, pageIndex(page), arrived),

@@ -6,6 +6,7 @@ import type { CommitOutcome } from '../base/commit-outcome.js';
 import type { Durability } from '../base/durability.js';
 import type { Elsewhere } from '../base/elsewhere.js';
 import type { Address, PageIndex } from '../base/ids.js';
+import type { RoomWait } from '../base/room-wait.js';
 
 /**
  * `damaged`: it was kept once, and what is there cannot be vouched for. `away`: it has to be fetched first, see
@@ -47,4 +48,7 @@ export interface PageLayer {
 
   /** There where pages may be away, and room may come. */
   readonly elsewhere?: Elsewhere | undefined;
+
+  /** There where room may be on its way, so that a change has to wait. */
+  readonly room?: RoomWait | undefined;
 }

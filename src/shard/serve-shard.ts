@@ -6,16 +6,17 @@ import { systemCode, TmemError } from '../base/errors.js';
 import type {
   ExportSpec,
   Forgotten,
-  GuestLimits,
   LogLevel,
   Recovered,
   ShardAnswer,
   ShardFailure,
+  ShardLimits,
   ShardOptions,
   ShardReply,
   ShardRequest,
   ShardStatus,
 } from '../base/shard-port.js';
+import type { RoomOffer, RoomWish } from '../base/shard-room.js';
 
 /** An arena with its exports, open and serving. */
 export interface Shard {
@@ -33,7 +34,7 @@ export interface Shard {
    */
   removeExport(guest: string, name: string, force: boolean): Promise<void>;
 
-  setCap(limits: GuestLimits): void;
+  setLimits(limits: ShardLimits): void;
 
   /** Of one guest, or with null of all that there are now (R66, R67). Ends with the shard. */
   freeze(guest: string | null, frozen: boolean): void;
@@ -47,6 +48,15 @@ export interface Shard {
   /** Throws E_NOT_FOUND, and E_IN_USE while an export serves it. */
   destroyPool(guest: string, pool: string): Promise<Forgotten>;
 
+  /** What it could give up for a shard that has more need of it. */
+  offerRoom(): RoomOffer;
+
+  /** Gives up what was offered, pages only if they are worth less than the wish says. @returns bytes that are free now */
+  giveRoom(wish: RoomWish): Promise<number>;
+
+  /** The end of a wish of its own: so many bytes were given up by others. */
+  roomGiven(bytes: number): void;
+
   /** A tick of what nobody asked for: telling what went wrong, cleaning when idle. Bounded to a few milliseconds. */
   maintain(): void;
 
@@ -55,7 +65,7 @@ export interface Shard {
 }
 
 /** Resolves when recovery is done and every export's socket accepts; on failure leaves no socket and no open file. */
-export type OpenShard = (options: ShardOptions, log: ShardLog) => Promise<Shard>;
+export type OpenShard = (options: ShardOptions, log: ShardLog, wish: (wish: RoomWish) => void) => Promise<Shard>;
 
 /** Becomes a line of the daemon's log. */
 export type ShardLog = (level: LogLevel, text: string) => void;
@@ -84,7 +94,7 @@ export function serveShard(messages: ShardMessages, open: OpenShard): void {
   const carryOut = async (request: ShardRequest): Promise<ShardAnswer> => {
     switch (request.verb) {
       case 'open':
-        shard = await open(request.options, log);
+        shard = await open(request.options, log, (wish) => messages.postMessage({ wish }));
         maintenance = setInterval(() => shard?.maintain(), MAINTAIN_INTERVAL_MS);
         return shard.recovered;
       case 'status':
@@ -95,8 +105,8 @@ export function serveShard(messages: ShardMessages, open: OpenShard): void {
       case 'removeExport':
         await opened().removeExport(request.guest, request.name, request.force);
         return null;
-      case 'setCap':
-        opened().setCap(request.limits);
+      case 'setLimits':
+        opened().setLimits(request.limits);
         return null;
       case 'freeze':
         opened().freeze(request.guest, request.frozen);
@@ -107,6 +117,13 @@ export function serveShard(messages: ShardMessages, open: OpenShard): void {
         return opened().flushPool(request.guest, request.pool, request.force);
       case 'destroyPool':
         return opened().destroyPool(request.guest, request.pool);
+      case 'offerRoom':
+        return opened().offerRoom();
+      case 'giveRoom':
+        return { givenBytes: await opened().giveRoom(request.wish) };
+      case 'roomGiven':
+        opened().roomGiven(request.givenBytes);
+        return null;
       case 'ping':
         return null;
       case 'stop':

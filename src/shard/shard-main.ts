@@ -1,8 +1,6 @@
-/** Entry of the worker thread: the real shard behind its message port. */
-import { parentPort } from 'node:worker_threads';
-import { assert } from '../base/assert.js';
+/** Entry of a worker thread: its shards, each behind a message port. The thread ends when all of them have stopped. */
 import { serveShard } from './serve-shard.js';
 import { openShard } from './shard.js';
+import { shardPorts } from './shard-ports.js';
 
-assert(parentPort !== null, 'shard-main runs in a worker thread');
-serveShard(parentPort, openShard);
+for (const port of shardPorts()) serveShard(port, openShard);

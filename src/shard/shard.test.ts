@@ -10,11 +10,16 @@ import type { ExportSpec, ShardOptions } from '../base/shard-port.js';
 import { GIB, KIB, MIB } from '../base/units.js';
 import { RealSegmentFiles } from '../io/real-segment-files.js';
 import { PERSISTENT_PRIVATE } from '../tmem/pool-attributes.js';
-import { openShard, shardFolder } from './shard.js';
+import { shardFolder } from './arena-parts.js';
+import { openShard } from './shard.js';
 
 test('the swap disk that is one too many for its guest is refused, and the others go on', () =>
   withFolder(async (folder) => {
-    const shard = await openShard(optionsOf(folder, 16 * MIB), () => {});
+    const shard = await openShard(
+      optionsOf(folder, 16 * MIB),
+      () => {},
+      () => {},
+    );
     // Pools stay when their disks go, so that a test need not open a thousand sockets at once.
     for (let disk = 0; disk < 1024; disk++) {
       await shard.addExport(specOf(folder, disk));
@@ -31,8 +36,10 @@ test('a capacity that the files of an arena cannot reach is said, once, and not 
     const logged: string[] = [];
     makeArena(folder);
     for (const capacityBytes of [16 * MIB, 16 * GIB, 32 * GIB]) {
-      const shard = await openShard(optionsOf(folder, capacityBytes), (level, text) =>
-        logged.push(`${level}: ${text}`),
+      const shard = await openShard(
+        optionsOf(folder, capacityBytes),
+        (level, text) => logged.push(`${level}: ${text}`),
+        () => {},
       );
       assert.equal(shard.status().arena.capacityBytes, Math.min(capacityBytes, 16 * GIB));
       await shard.stop();
@@ -43,7 +50,7 @@ test('a capacity that the files of an arena cannot reach is said, once, and not 
 
 /** With a page in it: an arena without any takes other segments when it is opened again. */
 function makeArena(folder: string): void {
-  const files = new RealSegmentFiles(shardFolder(folder));
+  const files = new RealSegmentFiles(shardFolder(folder, 0));
   const { engine, tmem, source } = openSmallStore(files, { segmentBytes: 512 * KIB, capacityBytes: 16 * MIB });
   const client = tmem.client('vm1');
   client.pools[tmem.createPool(client, 's0', PERSISTENT_PRIVATE)]!.put(0n, pageIndex(0), source);
@@ -52,7 +59,7 @@ function makeArena(folder: string): void {
 }
 
 function optionsOf(folder: string, capacityBytes: number): ShardOptions {
-  return { arena: folder, fs: 'tmpfs', capacityBytes, exports: [], limits: [] };
+  return { arena: folder, fs: 'tmpfs', part: 0, capacityBytes, budget: null, exports: [], limits: [] };
 }
 
 function specOf(folder: string, disk: number): ExportSpec {

@@ -4,7 +4,6 @@
  *      socket ─▶ NBD session ─▶ Preswap ─▶ HostedLayer ─▶ TmemPool ─▶ Engine ─▶ segment files
  */
 import { randomBytes } from 'node:crypto';
-import path from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { TmemError } from '../base/errors.js';
 import type { Address } from '../base/ids.js';
@@ -12,11 +11,13 @@ import {
   EXPORTS_PER_GUEST_MAX,
   type ExportSpec,
   type Forgotten,
-  type GuestLimits,
   type Recovered,
+  type ShardLimits,
   type ShardOptions,
   type ShardStatus,
 } from '../base/shard-port.js';
+import type { RoomOffer, RoomWish } from '../base/shard-room.js';
+import { SharedBudget } from '../base/shared-budget.js';
 import { formatSize } from '../base/size.js';
 import { MIB, PAGE_BYTES } from '../base/units.js';
 import type { Engine } from '../engine/engine.js';
@@ -33,9 +34,12 @@ import { openSpillFile } from '../tier/open-spill-file.js';
 import { PERSISTENT_PRIVATE } from '../tmem/pool-attributes.js';
 import { Tmem } from '../tmem/tmem.js';
 import type { TmemPool } from '../tmem/tmem-pool.js';
+import { shardFolder } from './arena-parts.js';
 import { Forgetting } from './forgetting.js';
+import { type RoomExchange, roomExchange } from './room-exchange.js';
 import type { OpenShard, Shard, ShardLog } from './serve-shard.js';
 import { exportName, type ServedExport } from './served-export.js';
+import { LimitsInForce } from './shard-limits.js';
 import { shardStatus } from './shard-status.js';
 import { shardTroubles } from './shard-troubles.js';
 import { TroubleWatch } from './trouble-watch.js';
@@ -52,13 +56,13 @@ const SLICE_US = 300;
 /** Ticks without a write before the arena is cleaned further than load allows: half a second. */
 const QUIET_TICKS = 10;
 
-export const openShard: OpenShard = async (options, log) => {
+export const openShard: OpenShard = async (options, log, wish) => {
   const kernel = loadKernel({ memoryBytes: KERNEL_BYTES });
-  const files = new RealSegmentFiles(shardFolder(options.arena), { onDisk: options.fs === 'disk' });
+  const files = new RealSegmentFiles(shardFolder(options.arena, options.part), { onDisk: options.fs === 'disk' });
   let shard: OpenedShard | undefined;
   try {
-    shard = new OpenedShard(kernel, files, options, log);
-    for (const limits of options.limits) shard.setCap(limits);
+    shard = new OpenedShard(kernel, files, options, log, wish);
+    for (const limits of options.limits) shard.setLimits(limits);
     for (const spec of options.exports) await shard.addExport(spec);
     return shard;
   } catch (error) {
@@ -67,11 +71,6 @@ export const openShard: OpenShard = async (options, log) => {
     throw error;
   }
 };
-
-/** Where the segments of shard 0 are. */
-export function shardFolder(arena: string): string {
-  return path.join(arena, 'shard-0');
-}
 
 class OpenedShard implements Shard {
   readonly recovered: Recovered;
@@ -85,9 +84,12 @@ class OpenedShard implements Shard {
   readonly #arena: string;
   readonly #spillPaths = new Map<TmemPool, string>();
   /** Of all spill files: the calls that may be under way at once. */
-  readonly #gate = new CallGate(SPILL_CALLS_AT_ONCE);
+  readonly #gate: CallGate;
   readonly #troubles: TroubleWatch;
   readonly #forgetting: Forgetting;
+  readonly #limits: LimitsInForce;
+  /** Where there are other shards. */
+  readonly #room: RoomExchange | undefined;
   #writtenBytes = 0;
   #lastRequests = 0;
   /** Ticks without a write; ticks without any request. */
@@ -96,15 +98,24 @@ class OpenedShard implements Shard {
   #isCleaning = false;
   #isStopped = false;
 
-  constructor(kernel: Kernel, files: RealSegmentFiles, options: ShardOptions, log: ShardLog) {
+  constructor(
+    kernel: Kernel,
+    files: RealSegmentFiles,
+    options: ShardOptions,
+    log: ShardLog,
+    wish: (wish: RoomWish) => void,
+  ) {
     const startUs = systemClock.nowUs();
     const { engine, recovered } = openEngine(kernel, files, {
       segmentBytes: segmentBytesFor(options.capacityBytes),
       capacityBytes: options.capacityBytes,
+      budget: options.budget === null ? undefined : new SharedBudget(options.budget),
       arena: { low: randomBytes(4).readUInt32LE(), high: randomBytes(4).readUInt32LE() },
     });
     this.#kernel = kernel;
     this.#arena = options.arena;
+    // The threads that carry calls out are those of all shards.
+    this.#gate = new CallGate(options.budget === null ? SPILL_CALLS_AT_ONCE : 1);
     const { filesMax, segmentBytes } = engine.segments;
     this.#capacityBytes = Math.min(options.capacityBytes, SEGMENTS_MAX * segmentBytes);
     this.#engine = engine;
@@ -116,6 +127,9 @@ class OpenedShard implements Shard {
       log,
     );
     this.#forgetting = new Forgetting(this.#tmem, () => this.#isStopped);
+    this.#limits = new LimitsInForce(this.#tmem, options.part);
+    if (options.budget !== null)
+      this.#room = roomExchange({ engine, tmem: this.#tmem, wish, isStopped: () => this.#isStopped });
     this.recovered = {
       pages: recovered.pages,
       droppedRecords: recovered.droppedRecords,
@@ -152,7 +166,7 @@ class OpenedShard implements Shard {
   async addExport(spec: ExportSpec): Promise<void> {
     const pool = this.#poolOf(spec);
     await this.#spill(spec, pool);
-    const layer = new HostedLayer(this.#tmem, pool);
+    const layer = new HostedLayer(this.#tmem, pool, this.#room?.gate);
     const { sizeBytes } = spec;
     const face = new Preswap({ sizeBytes, layer, memory: this.#kernel, scratch: this.#scratch });
     const name = exportName(spec);
@@ -192,8 +206,20 @@ class OpenedShard implements Shard {
     await this.#removeExports([removed], force, 'would lose its disk');
   }
 
-  setCap({ guest, capBytes }: GuestLimits): void {
-    this.#tmem.client(guest).capBytes = capBytes ?? Infinity;
+  setLimits(limits: ShardLimits): void {
+    this.#limits.set(limits);
+  }
+
+  offerRoom(): RoomOffer {
+    return this.#room?.giver.offer() ?? { spareBytes: 0, price: Infinity };
+  }
+
+  async giveRoom(wish: RoomWish): Promise<number> {
+    return (await this.#room?.giver.give(wish)) ?? 0;
+  }
+
+  roomGiven(bytes: number): void {
+    this.#room?.gate.given(bytes);
   }
 
   freeze(guest: string | null, frozen: boolean): void {
@@ -209,6 +235,7 @@ class OpenedShard implements Shard {
       'would lose its disks and all that is on them',
     );
     const client = this.#tmem.clients.get(guest);
+    this.#limits.forget(guest);
     return client === undefined ? { pools: 0, pages: 0 } : this.#forgetting.removeClient(client);
   }
 
@@ -262,6 +289,7 @@ class OpenedShard implements Shard {
   maintain(): void {
     this.#troubles.report(systemClock.nowUs());
     this.#tmem.tick(systemClock.nowUs());
+    this.#limits.exchange();
     const { writtenBytes } = this.#engine;
     const requests = this.#requests();
     const wrote = writtenBytes !== this.#writtenBytes;
@@ -309,6 +337,7 @@ class OpenedShard implements Shard {
   }
 
   async stop(): Promise<void> {
+    this.#room?.gate.close();
     await this.#server.close();
     this.#isStopped = true;
     this.#tmem.commit();
@@ -319,6 +348,7 @@ class OpenedShard implements Shard {
 
   /** Opening failed half-way: clients, if there are any yet, see a lost connection and nothing worse. */
   async abandon(): Promise<void> {
+    this.#room?.gate.close();
     await this.#server.close(0);
     this.#isStopped = true;
     this.#tmem.closeSpills();

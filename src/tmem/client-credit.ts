@@ -7,7 +7,7 @@ import { STORED_BYTES_MAX } from '../base/units.js';
  */
 export class ClientCredit {
   readonly account: GuestAccount;
-  readonly #loanBytes: number;
+  #loanBytes: number;
   #lent: number;
 
   /** @param storedBytes - what the client has stored here, whatever the cap says */
@@ -37,6 +37,12 @@ export class ClientCredit {
     const idle = this.#lent - storedBytes;
     if (this.account.isWanted) this.repay(storedBytes);
     else if (idle > 2 * this.#loanBytes) this.#repay(idle - this.#loanBytes);
+  }
+
+  /** The cap is another. All that idles is repaid. */
+  resize(capBytes: number, storedBytes: number): void {
+    this.#loanBytes = loanBytesOf(capBytes);
+    this.repay(storedBytes);
   }
 
   /** Repays all that idles. */

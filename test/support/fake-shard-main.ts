@@ -1,6 +1,6 @@
 /** Entry of the worker thread of a daemon under test. */
-import { parentPort } from 'node:worker_threads';
 import { serveShard } from '../../src/shard/serve-shard.js';
+import { shardPorts } from '../../src/shard/shard-ports.js';
 import { openFakeShard } from './fake-shard.js';
 
-serveShard(parentPort!, openFakeShard);
+for (const port of shardPorts()) serveShard(port, openFakeShard);

@@ -5,7 +5,8 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { TmemError } from '../../src/base/errors.js';
-import type { ExportSpec, Forgotten, GuestLimits, ShardOptions, ShardStatus } from '../../src/base/shard-port.js';
+import type { ExportSpec, Forgotten, ShardLimits, ShardOptions, ShardStatus } from '../../src/base/shard-port.js';
+import type { RoomOffer } from '../../src/base/shard-room.js';
 import type { OpenShard, Shard, ShardLog } from '../../src/shard/serve-shard.js';
 
 export const openFakeShard: OpenShard = async (options, log) => {
@@ -104,7 +105,7 @@ class FakeShard implements Shard {
     return Promise.resolve();
   }
 
-  setCap({ guest, capBytes }: GuestLimits): void {
+  setLimits({ guest, capBytes }: ShardLimits): void {
     this.#caps.set(guest, capBytes);
     this.#log('info', `cap of ${guest} is now ${capBytes}`);
   }
@@ -122,6 +123,16 @@ class FakeShard implements Shard {
   destroyPool(): Promise<Forgotten> {
     return Promise.resolve({ pools: 1, pages: 3 });
   }
+
+  offerRoom(): RoomOffer {
+    return { spareBytes: 0, price: Infinity };
+  }
+
+  giveRoom(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
+  roomGiven(): void {}
 
   maintain(): void {}
 

@@ -12,6 +12,8 @@ export interface Config {
   readonly arena: ArenaPlace;
   readonly capacityBytes: number;
   readonly capacityIsDefault: boolean;
+  /** Threads that serve exports. */
+  readonly workers: number;
   /** Null is no HTTP over TCP. */
   readonly http: HttpAddress | null;
   /** What a token over TCP must hash to; null allows no changes there. */

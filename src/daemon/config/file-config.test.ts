@@ -21,7 +21,7 @@ arena     = "/dev/shm/tmem"
 run_dir   = "/run/tmem"
 http      = "127.0.0.1:7070"
 token_file = "/etc/tmem/token"
-workers   = 1
+workers   = 2
 log_level = "debug"
 
 [policy]
@@ -34,6 +34,7 @@ dry_run  = false
 [guest.vm1]
 kind = "vm"
 weight = 50
+reservation = "256MiB"
 cap = "2G"
 owner = "libvirt-qemu"
 
@@ -56,6 +57,7 @@ kind = "process"
     runDir: '/run/tmem',
     http: { host: '127.0.0.1', port: 7070 },
     tokenFile: '/etc/tmem/token',
+    workers: 2,
     logLevel: 'debug',
     guests: [
       {
@@ -63,13 +65,14 @@ kind = "process"
         kind: 'vm',
         weight: 50,
         capBytes: 2 ** 31,
+        reservationBytes: 2 ** 28,
         owner: 'libvirt-qemu',
         swaps: [
           { name: 'swap0', sizeBytes: 2 ** 30, spill: '/var/lib/tmem/vm1-swap0.spill' },
           { name: 'swap1', sizeBytes: 2 ** 20, spill: null },
         ],
       },
-      { name: 'a.b', kind: 'process', weight: 100, capBytes: null, owner: null, swaps: [] },
+      { name: 'a.b', kind: 'process', weight: 100, capBytes: null, reservationBytes: null, owner: null, swaps: [] },
     ],
   } satisfies FileConfig);
 });
@@ -141,13 +144,10 @@ const mistakes: readonly [what: string, text: string, message: string | RegExp][
   ],
   ['dedup', `${swap}dedup = true`, 'f line 3: "dedup = true" is not available in this version: take it out'],
   ['an image disk', '[guest.vm1.disk.root]\nimage = "/x"', /^f line 1: "guest.vm1.disk.root" is not available in/],
-  ['more workers', 'workers = 2', 'f line 1: "workers = 2" is not available in this version: take it out'],
+  ['too many workers', 'workers = 65', 'f line 1: workers = 65 is not a whole number from 1 to 64'],
+  ['no workers', 'workers = 0', 'f line 1: workers = 0 is not a whole number from 1 to 64'],
   ['qmp', `${guest}qmp = "/x"`, 'f line 2: "qmp" is not available in this version: take it out'],
-  [
-    'a reservation',
-    `${guest}reservation = "1G"`,
-    'f line 2: "reservation" is not available in this version: take it out',
-  ],
+  ['a bad reservation', `${guest}reservation = "1GB"`, /^f line 2: guest.vm1.reservation = "1GB" is not/],
   ['a trust domain', `${guest}trust = "a"`, 'f line 2: "trust" is not available in this version: take it out'],
 ];
 for (const [what, text, message] of mistakes) {

@@ -12,7 +12,7 @@ import * as v from 'valibot';
 import { TmemError } from '../../base/errors.js';
 import { exportSizeProblem } from '../../base/export-size.js';
 import { EXPORT_NAME, EXPORT_NAME_RULE, GUEST_NAME, GUEST_NAME_RULE } from '../../base/names.js';
-import { capacityProblem } from '../../base/capacity.js';
+import { capacityProblem, WORKERS_MAX } from '../../base/capacity.js';
 import { nearest } from '../../base/nearest.js';
 import { EXPORTS_PER_GUEST_MAX, type LogLevel } from '../../base/shard-port.js';
 import { parseSize } from '../../base/size.js';
@@ -30,6 +30,7 @@ export interface FileConfig {
   /** `off` is none. */
   readonly http?: HttpAddress | 'off' | undefined;
   readonly tokenFile?: string | undefined;
+  readonly workers?: number | undefined;
   readonly logLevel?: LogLevel | undefined;
   readonly guests: readonly FileGuest[];
 }
@@ -39,6 +40,7 @@ export interface FileGuest {
   readonly kind: 'vm' | 'process';
   readonly weight: number;
   readonly capBytes: number | null;
+  readonly reservationBytes: number | null;
   readonly owner: string | null;
   readonly swaps: readonly FileSwap[];
 }
@@ -75,12 +77,14 @@ export function parseConfig(text: string, file: string): FileConfig {
     runDir: said.run_dir,
     http: said.http,
     tokenFile: said.token_file,
+    workers: said.workers,
     logLevel: said.log_level,
     guests: Object.entries(said.guest ?? {}).map(([name, guest]) => ({
       name,
       kind: guest.kind ?? 'vm',
       weight: guest.weight ?? WEIGHT_DEFAULT,
       capBytes: guest.cap ?? null,
+      reservationBytes: guest.reservation ?? null,
       owner: guest.owner ?? null,
       swaps: Object.entries(guest.swap ?? {}).map(([swap, { size, spill }]) => ({
         name: swap,
@@ -151,6 +155,12 @@ const wholeNumber = checked((value) =>
     : { problem: 'not a whole number of 1 or more' },
 );
 
+const workers = checked((value) =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= WORKERS_MAX
+    ? { value }
+    : { problem: `not a whole number from 1 to ${WORKERS_MAX}` },
+);
+
 const word = checked((value) =>
   typeof value === 'string' && /^[^\s\0]+$/.test(value) ? { value } : { problem: 'not a word' },
 );
@@ -198,7 +208,7 @@ const fileSchema = v.strictObject({
   run_dir: v.optional(absolutePath),
   http: v.optional(httpAddress),
   token_file: v.optional(absolutePath),
-  workers: v.optional(wholeNumber),
+  workers: v.optional(workers),
   log_level: v.optional(v.picklist(LOG_LEVELS)),
   policy: v.optional(policySchema),
   guest: v.optional(v.record(v.pipe(v.string(), v.regex(GUEST_NAME, `a bad name: ${GUEST_NAME_RULE}`)), guestSchema)),
@@ -206,9 +216,8 @@ const fileSchema = v.strictObject({
 
 /** What the file asks for that nothing here would do. */
 function* notAvailable(said: v.InferOutput<typeof fileSchema>): Generator<{ path: string[]; key: string }> {
-  if (said.workers !== undefined && said.workers > 1) yield { path: ['workers'], key: `workers = ${said.workers}` };
   for (const [name, guest] of Object.entries(said.guest ?? {})) {
-    for (const key of ['reservation', 'qmp', 'trust'] as const)
+    for (const key of ['qmp', 'trust'] as const)
       if (guest[key] !== undefined) yield { path: ['guest', name, key], key };
     for (const disk of Object.keys(guest.disk ?? {}))
       yield { path: ['guest', name, 'disk', disk], key: `guest.${name}.disk.${disk}` };

@@ -21,6 +21,7 @@ test('without a config root gets one guest with one swap disk of 1 GiB, in the s
     arena: { path: '/dev/shm/tmem', fs: 'tmpfs', isDefault: true },
     capacityBytes: 4 * GIB,
     capacityIsDefault: true,
+    workers: 1,
     http: { host: '127.0.0.1', port: 7070 },
     tokenDigest: null,
     logLevel: 'info',
@@ -90,6 +91,13 @@ test('without a tmpfs the arena goes to the temp dir with a warning', () => {
 test('a tmpfs that may not be written is not usable', () => {
   const config = resolveConfig({}, machine({ shm: { ...tmpfs(GIB), writable: false } }));
   assert.equal(config.arena.path, '/tmp/tmem');
+});
+
+test('workers need room to keep back, each of them', () => {
+  const config = write('workers = 3\n[guest.a.swap.s]\nsize = 4096');
+  assert.equal(resolveConfig({ config, capacityBytes: 24 * MIB }, machine()).workers, 3);
+  const needs = /^workers = 3 need a capacity of 24 MiB, and it is 16 MiB: raise it, or take fewer$/;
+  refuses({ config, capacityBytes: 16 * MIB }, machine(), 'E_CONFIG', needs);
 });
 
 test('more swap than capacity without spill is a warning', () => {

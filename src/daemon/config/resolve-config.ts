@@ -28,6 +28,7 @@ const WITHOUT_CONFIG: FileConfig = {
       kind: 'vm',
       weight: WEIGHT_DEFAULT,
       capBytes: null,
+      reservationBytes: null,
       owner: null,
       swaps: [{ name: 'swap0', sizeBytes: GIB, spill: null }],
     },
@@ -54,6 +55,8 @@ export function resolveConfig(flags: ServeFlags, machine: Surroundings): Config 
   const arena = chooseArena(flags.arena ?? said.arena, machine, warnings);
   const namedCapacity = flags.capacityBytes ?? said.capacityBytes;
   const capacityBytes = chooseCapacity(namedCapacity, arena, machine, warnings);
+  const workers = said.workers ?? 1;
+  requireRoomFor(workers, capacityBytes);
   requireSpillElsewhere(guests, arena);
   warnings.push(...exportWarnings(guests, capacityBytes), ...spillWarnings(guests, machine));
 
@@ -65,6 +68,7 @@ export function resolveConfig(flags: ServeFlags, machine: Surroundings): Config 
     arena,
     capacityBytes,
     capacityIsDefault: namedCapacity === undefined,
+    workers,
     http: http === 'off' ? null : http,
     tokenDigest: said.tokenFile === undefined ? null : readToken(said.tokenFile, machine.uid),
     logLevel: flags.logLevel ?? said.logLevel ?? 'info',
@@ -88,7 +92,7 @@ function readConfigFile(named: string | undefined, standard: string): { path: st
 }
 
 function resolveGuest(guest: FileConfig['guests'][number], runDir: string, machine: Surroundings): GuestConfig {
-  const { name, kind, weight, capBytes, owner } = guest;
+  const { name, kind, weight, capBytes, reservationBytes, owner } = guest;
   const exports = guest.swaps.map((swap) => ({
     guest: name,
     name: swap.name,
@@ -97,7 +101,7 @@ function resolveGuest(guest: FileConfig['guests'][number], runDir: string, machi
     spill: swap.spill,
   }));
   const ownerUid = owner === null ? null : requireUser(owner, name, machine);
-  return { name, kind, weight, capBytes, reservationBytes: null, ownerUid, exports };
+  return { name, kind, weight, capBytes, reservationBytes, ownerUid, exports };
 }
 
 /** @throws TmemError E_SOCKET_PATH */
@@ -128,6 +132,16 @@ function requireUser(owner: string, guest: string, machine: Surroundings): numbe
   if (uid === undefined)
     throw new TmemError('E_OWNER', `no user "${owner}", the owner of guest "${guest}": name a user of this machine`);
   return uid;
+}
+
+/** Each worker keeps segments back, whatever the others do. */
+function requireRoomFor(workers: number, capacityBytes: number): void {
+  const needed = workers * CAPACITY_BYTES_MIN;
+  if (workers > 1 && capacityBytes < needed)
+    throw new TmemError(
+      'E_CONFIG',
+      `workers = ${workers} need a capacity of ${formatSize(needed)}, and it is ${formatSize(capacityBytes)}: raise it, or take fewer`,
+    );
 }
 
 function socketsArePrivate(guests: readonly GuestConfig[], uid: number): Warning {

@@ -9,6 +9,7 @@ import type { CommitOutcome } from '../../../base/commit-outcome.js';
 import type { Durability } from '../../../base/durability.js';
 import type { Elsewhere, FetchedPage } from '../../../base/elsewhere.js';
 import type { Address } from '../../../base/ids.js';
+import type { RoomWait } from '../../../base/room-wait.js';
 import { PAGE_BYTES } from '../../../base/units.js';
 import { type BlockFace, ReadOutcome, WriteOutcome } from '../../../hooks/block-face.js';
 import type { NbdBuffers } from './buffers.js';
@@ -20,6 +21,7 @@ export class ArrivedFace implements BlockFace {
   readonly sizeBytes: number;
   readonly elsewhere: Elsewhere;
   readonly durability: Durability | undefined;
+  readonly room: RoomWait | undefined;
   readonly #face: BlockFace;
   readonly #bytes: Uint8Array;
   readonly #scratch: Address;
@@ -29,6 +31,7 @@ export class ArrivedFace implements BlockFace {
     this.sizeBytes = face.sizeBytes;
     this.elsewhere = elsewhere;
     this.durability = face.durability;
+    this.room = face.room;
     this.#face = face;
     this.#bytes = memory.bytes;
     this.#scratch = parkArea;

@@ -12,8 +12,8 @@
  * fails makes every promise since the last one a refusal; what an earlier one of the turn kept stays kept.
  *
  * Where the store is on a disk, what FLUSH and FUA promise waits for a sync as well, and is answered out of turn; and a
- * change may have to wait for room that a sync brings. Then the connection is held: nothing behind the change is looked
- * at. Both end by `wake`.
+ * change may have to wait for room, which a sync brings or another shard. Then the connection is held: nothing behind the
+ * change is looked at. Both end by `wake`.
  *
  * Where pages may be away, and room may come, a request that lacks something is parked and begun again when it may not lack
  * it any more; `wake` says so too. See parked.ts.
@@ -21,8 +21,8 @@
  * @hot One call per turn, one round of its loop per request: no allocation, no closure, no promise.
  */
 import { CommitOutcome } from '../../../base/commit-outcome.js';
-import type { Durability } from '../../../base/durability.js';
 import { assert } from '../../../base/assert.js';
+import type { RoomWait } from '../../../base/room-wait.js';
 import { type BlockFace, WriteOutcome } from '../../../hooks/block-face.js';
 import { Command, judgeRequest, NbdError, type NbdRequest } from '../../../wire/nbd/request.js';
 import { readRequest, ReadResult, REQUEST_HEADER_BYTES, type RequestRules } from '../../../wire/nbd/request.js';
@@ -65,7 +65,7 @@ export class Transmission {
   readonly #reading: Reading;
   readonly #writing: Writing;
   readonly #zeroing: Zeroing;
-  readonly #durability: Durability | undefined;
+  readonly #room: RoomWait | undefined;
   readonly #late: LateReplies | undefined;
   readonly #later: Later | undefined;
   readonly #wake: () => void;
@@ -84,7 +84,7 @@ export class Transmission {
     counters: NbdCounters,
     wake: () => void = () => {},
   ) {
-    this.#durability = face.durability;
+    this.#room = face.room ?? face.durability;
     this.#late = face.durability && new LateReplies(face.durability, wake);
     this.#later = face.elsewhere && new Later(buffers, face, face.elsewhere, wake);
     this.#wake = wake;
@@ -247,7 +247,7 @@ export class Transmission {
 
   /** Whether the change that comes next has to wait for room. */
   #isHeld(): boolean {
-    if (this.#durability?.mustWait(this.#wake) !== true) return false;
+    if (this.#room?.mustWait(this.#wake) !== true) return false;
     this.held = this.starved = true;
     return true;
   }

@@ -1,0 +1,85 @@
+/**
+ * What a shard does when it has no room and others may have: it says so to the host, once, and until the answer comes
+ * the changes that would be refused wait. A shard that has pages of its own to give up does not wait: it gives them up,
+ * and says so as well, because others may hold some that are worth less.
+ *
+ *      change ─▶ room? ─yes─▶ goes on
+ *                  │ no
+ *                  └─▶ wish ─▶ host ─▶ another shard gives a segment up ─▶ answer ─▶ asks again
+ *
+ * Where nobody had anything to give it is not asked again for a moment: then the store is full, and says so.
+ */
+import type { Clock } from '../base/clock.js';
+import type { RoomWait } from '../base/room-wait.js';
+import type { RoomWish } from '../base/shard-room.js';
+
+/** After an answer of nothing. */
+const IN_VAIN_US = 100_000;
+
+/** Between two wishes of a shard that helps itself meanwhile. */
+const PACE_US = 10_000;
+
+/** A host that does not answer is no reason to keep a guest waiting for ever. */
+const PATIENCE_MS = 1000;
+
+export interface RoomGateOptions {
+  readonly clock: Clock;
+  /** How much is wished for at once: a segment. */
+  readonly bytes: number;
+  /** Whether a batch would find room. */
+  readonly mayGrow: () => boolean;
+  /** What the next page is worth that this shard could give up itself; Infinity where there is none. */
+  readonly price: () => number;
+  readonly wish: (wish: RoomWish) => void;
+  /** Where a sync brings room as well. */
+  readonly durability?: RoomWait | undefined;
+}
+
+export class RoomGate implements RoomWait {
+  readonly #options: RoomGateOptions;
+  #waiting: (() => void)[] = [];
+  #patience: NodeJS.Timeout | undefined;
+  #notBeforeUs = -Infinity;
+
+  constructor(options: RoomGateOptions) {
+    this.#options = options;
+  }
+
+  mustWait(resume: () => void): boolean {
+    const { durability, mayGrow, price } = this.#options;
+    if (durability?.mustWait(resume) === true) return true;
+    if (mayGrow()) return false;
+    if (this.#patience === undefined && this.#options.clock.nowUs() < this.#notBeforeUs) return false;
+    const own = price();
+    this.#ask(own);
+    if (own !== Infinity) return false;
+    this.#waiting.push(resume);
+    return true;
+  }
+
+  /** Pages of this shard go for lack of room: if others are worth less, let those go from now on. */
+  onShort(): void {
+    if (this.#patience === undefined && this.#options.clock.nowUs() >= this.#notBeforeUs)
+      this.#ask(this.#options.price());
+  }
+
+  /** The answer to the wish that is under way. */
+  given(bytes: number): void {
+    if (this.#patience === undefined) return;
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    this.#notBeforeUs = this.#options.clock.nowUs() + (bytes === 0 ? IN_VAIN_US : PACE_US);
+    for (const resume of this.#waiting.splice(0)) resume();
+  }
+
+  /** Nobody waits any longer. */
+  close(): void {
+    this.given(0);
+  }
+
+  #ask(price: number): void {
+    if (this.#patience !== undefined) return;
+    this.#patience = setTimeout(() => this.given(0), PATIENCE_MS);
+    this.#options.wish({ bytes: this.#options.bytes, price });
+  }
+}

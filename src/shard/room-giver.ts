@@ -1,0 +1,73 @@
+/**
+ * What a shard gives up when another has no room: first segments that it does not need for what it stores, then, where
+ * its pages are worth less than what the other would lose, pages. It goes on serving meanwhile: a millisecond of
+ * cleaning, then a round of the event loop.
+ */
+import type { Clock } from '../base/clock.js';
+import type { RoomOffer, RoomWish } from '../base/shard-room.js';
+import type { Engine } from '../engine/engine.js';
+import { YieldOutcome } from '../engine/space.js';
+
+/** Whoever in a shard can make pages go, where that loses nothing that was promised. */
+export interface PageGiver {
+  /** What the next page that would go is worth, in microseconds a byte; Infinity where none may. */
+  readonly price: number;
+  /** Makes pages go that add up to about so many bytes as stored. Between batches. @returns bytes that went */
+  give(bytes: number): number;
+}
+
+/** What a request has to wait for at most while room is made for others. */
+const SLICE_US = 1000;
+
+export interface RoomGiverOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly givers: readonly PageGiver[];
+  /** Whether the files may be closed by now. */
+  readonly isStopped: () => boolean;
+}
+
+export class RoomGiver {
+  readonly #options: RoomGiverOptions;
+
+  constructor(options: RoomGiverOptions) {
+    this.#options = options;
+  }
+
+  offer(): RoomOffer {
+    const price = this.#cheapest()?.price ?? Infinity;
+    return { spareBytes: this.#options.engine.yieldableBytes(price < Infinity), price };
+  }
+
+  /** @returns bytes of segment files that are gone */
+  async give({ bytes, price }: RoomWish): Promise<number> {
+    const { engine, clock, isStopped } = this.#options;
+    const { segmentBytes } = engine.segments;
+    let given = 0;
+    for (let untilUs = clock.nowUs() + SLICE_US; given < bytes && !isStopped();) {
+      const giver = this.#cheapest();
+      // Beyond what is cheap to do without, a shard that has pages to give up would give them up at its next put.
+      const outcome = engine.yieldSegment(giver !== undefined);
+      if (outcome === YieldOutcome.given) given += segmentBytes;
+      else if (outcome === YieldOutcome.none && (giver === undefined || giver.price >= price)) break;
+      else if (outcome === YieldOutcome.none && giver!.give(segmentBytes) === 0) break;
+      if (clock.nowUs() < untilUs) continue;
+      await nextRound();
+      untilUs = clock.nowUs() + SLICE_US;
+    }
+    // A file is gone in the round after that in which it was removed.
+    await nextRound();
+    return given;
+  }
+
+  #cheapest(): PageGiver | undefined {
+    const [first] = this.#options.givers
+      .filter((giver) => giver.price < Infinity)
+      .toSorted((a, b) => a.price - b.price);
+    return first;
+  }
+}
+
+function nextRound(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
