@@ -13,6 +13,8 @@ export const main: string = fileURLToPath(new URL('../../src/cli/tmem.js', impor
 export interface RealDaemonOptions extends TmemOptions {
   /** As on the command line. */
   readonly capacity: string;
+  /** 1 unless said otherwise. */
+  readonly workers?: number;
   /** Sizes, as in the config, by the name of the export: `disk` of the guest `vm`, or `guest/disk`. */
   readonly exports: Readonly<Record<string, string>>;
   /** Spill files, of the exports that have one. */
@@ -22,7 +24,7 @@ export interface RealDaemonOptions extends TmemOptions {
 /** Not ready yet. */
 export function serveReal(
   places: Places,
-  { capacity, exports, spill = {}, ...options }: RealDaemonOptions,
+  { capacity, exports, workers = 1, spill = {}, ...options }: RealDaemonOptions,
 ): TmemProcess {
   const config = path.join(places.folder, 'tmem.toml');
   const lines = Object.entries(exports).map(([name, size]) => {
@@ -30,7 +32,7 @@ export function serveReal(
     const file = spill[name] === undefined ? '' : `spill = "${spill[name]}"\n`;
     return `[guest.${guest}.swap.${disk}]\nsize = "${size}"\n${file}`;
   });
-  writeFileSync(config, lines.join(''));
+  writeFileSync(config, `workers = ${workers}\n${lines.join('')}`);
   const folders = ['--run-dir', places.runDir, '--arena', places.arena];
   const args = ['serve', '--config', config, ...folders, '--capacity', capacity, '--http', 'off'];
   return new TmemProcess(args, { ...options, main });
@@ -65,9 +67,10 @@ export async function statusReal(places: Places): Promise<StatusDocument> {
 
 /** What the arena takes from its file system. */
 export function arenaBytes(places: Places): number {
-  const folder = path.join(places.arena, 'shard-0');
   let bytes = 0;
-  for (const name of readdirSync(folder))
-    bytes += (statSync(path.join(folder, name), { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+  for (const name of readdirSync(places.arena, { recursive: true, encoding: 'utf8' })) {
+    const file = statSync(path.join(places.arena, name), { throwIfNoEntry: false });
+    if (file?.isFile() === true && /segment-\d{5}$/.test(name)) bytes += file.blocks * 512;
+  }
   return bytes;
 }
