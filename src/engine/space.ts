@@ -53,8 +53,8 @@ const AHEAD_SHARE = 1 / 16;
 /** Files made before a batch that could do without. */
 const FILES_AHEAD_PER_BATCH = 2;
 
-/** `working`: ask again. `none`: there is nothing to give up. */
-export const YieldOutcome = { given: 0, working: 1, none: 2 } as const;
+/** `working`: ask again. `waiting`: ask again a little later, for a sync has to end. `none`: there is nothing to give up. */
+export const YieldOutcome = { given: 0, working: 1, waiting: 2, none: 3 } as const;
 export type YieldOutcome = (typeof YieldOutcome)[keyof typeof YieldOutcome];
 
 export class Space {
@@ -228,14 +228,24 @@ export class Space {
    * when its removal is.
    */
   yieldFile(cleaner: Cleaner, cheaply: boolean): YieldOutcome {
-    const { freeFiles } = this.#segments;
     if (this.#filesOver(cheaply) < 1) return YieldOutcome.none;
-    if (freeFiles > RESERVE_SEGMENTS && this.#sync?.mayRemove() !== false) {
+    const isOnItsWay = this.#sync !== undefined && this.#sync.failures === 0 && this.#pursueFree(this.#sync);
+    if (isOnItsWay) return YieldOutcome.waiting;
+    if (this.#segments.freeFiles > RESERVE_SEGMENTS && this.#sync?.mayRemove() !== false) {
       const slot = this.#segments.takeLeaving()!;
       this.#files.remove(slot, () => this.#segments.gone(slot));
       return YieldOutcome.given;
     }
     return cleaner.step() ? YieldOutcome.working : YieldOutcome.none;
+  }
+
+  /** On a disk. @returns whether a sync has to end before a file can be given up */
+  #pursueFree(sync: ArenaSync): boolean {
+    sync.advance();
+    if (this.#segments.freeFiles > RESERVE_SEGMENTS) return !sync.mayRemove();
+    if (this.#segments.comingFiles === 0) return false;
+    sync.pursue(true);
+    return true;
   }
 
   /** Bytes of files that {@link yieldFile} would give up, one after the other. */

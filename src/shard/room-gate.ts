@@ -39,7 +39,9 @@ export class RoomGate implements RoomWait {
   readonly #options: RoomGateOptions;
   #waiting: (() => void)[] = [];
   #patience: NodeJS.Timeout | undefined;
-  #notBeforeUs = -Infinity;
+  /** Until then nobody is asked again, because nobody had anything; because pages that go are said already. */
+  #inVainUntilUs = -Infinity;
+  #saidUntilUs = -Infinity;
 
   constructor(options: RoomGateOptions) {
     this.#options = options;
@@ -49,18 +51,21 @@ export class RoomGate implements RoomWait {
     const { durability, mayGrow, price } = this.#options;
     if (durability?.mustWait(resume) === true) return true;
     if (mayGrow()) return false;
-    if (this.#patience === undefined && this.#options.clock.nowUs() < this.#notBeforeUs) return false;
+    if (this.#options.clock.nowUs() < this.#inVainUntilUs) return false;
     const own = price();
+    if (own !== Infinity) {
+      this.onShort();
+      return false;
+    }
     this.#ask(own);
-    if (own !== Infinity) return false;
     this.#waiting.push(resume);
     return true;
   }
 
   /** Pages of this shard go for lack of room: if others are worth less, let those go from now on. */
   onShort(): void {
-    if (this.#patience === undefined && this.#options.clock.nowUs() >= this.#notBeforeUs)
-      this.#ask(this.#options.price());
+    if (this.#options.clock.nowUs() < Math.max(this.#inVainUntilUs, this.#saidUntilUs)) return;
+    this.#ask(this.#options.price());
   }
 
   /** The answer to the wish that is under way. */
@@ -68,7 +73,9 @@ export class RoomGate implements RoomWait {
     if (this.#patience === undefined) return;
     clearTimeout(this.#patience);
     this.#patience = undefined;
-    this.#notBeforeUs = this.#options.clock.nowUs() + (bytes === 0 ? IN_VAIN_US : PACE_US);
+    const nowUs = this.#options.clock.nowUs();
+    if (bytes === 0) this.#inVainUntilUs = nowUs + IN_VAIN_US;
+    this.#saidUntilUs = nowUs + PACE_US;
     for (const resume of this.#waiting.splice(0)) resume();
   }
 

@@ -19,6 +19,9 @@ export interface PageGiver {
 /** What a request has to wait for at most while room is made for others. */
 const SLICE_US = 1000;
 
+/** A file that is not gone by then is the disk's affair. */
+const GONE_US_MAX = 500_000;
+
 export interface RoomGiverOptions {
   readonly engine: Engine;
   readonly clock: Clock;
@@ -51,13 +54,21 @@ export class RoomGiver {
       if (outcome === YieldOutcome.given) given += segmentBytes;
       else if (outcome === YieldOutcome.none && (giver === undefined || giver.price >= price)) break;
       else if (outcome === YieldOutcome.none && giver!.give(segmentBytes) === 0) break;
-      if (clock.nowUs() < untilUs) continue;
-      await nextRound();
+      if (outcome !== YieldOutcome.waiting && clock.nowUs() < untilUs) continue;
+      await (outcome === YieldOutcome.waiting ? aMoment() : nextRound());
       untilUs = clock.nowUs() + SLICE_US;
     }
-    // A file is gone in the round after that in which it was removed.
-    await nextRound();
+    await this.#filesAreGone();
     return given;
+  }
+
+  /** In memory in the round after that in which they were removed; on a disk when the disk is done. */
+  async #filesAreGone(): Promise<void> {
+    const { clock, engine, isStopped } = this.#options;
+    await nextRound();
+    const untilUs = clock.nowUs() + GONE_US_MAX;
+    while (engine.segments.files > engine.segments.filesKept && clock.nowUs() < untilUs && !isStopped())
+      await aMoment();
   }
 
   #cheapest(): PageGiver | undefined {
@@ -66,6 +77,10 @@ export class RoomGiver {
       .toSorted((a, b) => a.price - b.price);
     return first;
   }
+}
+
+function aMoment(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 function nextRound(): Promise<void> {

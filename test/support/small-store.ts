@@ -1,5 +1,6 @@
 /** A whole store in memory: small segments, a page to write from, a page to read to. */
 import { type Address, address } from '../../src/base/ids.js';
+import type { SegmentBudget } from '../../src/base/segment-budget.js';
 import type { SegmentFiles } from '../../src/base/segment-files.js';
 import { KIB, MIB, PAGE_BYTES } from '../../src/base/units.js';
 import type { Engine } from '../../src/engine/engine.js';
@@ -20,10 +21,11 @@ export interface SmallStore {
 /** Recovers what is in `files`, if anything. */
 export function openSmallStore(
   files: SegmentFiles = new MemorySegmentFiles(),
-  { segmentBytes = 64 * KIB, capacityBytes = 4 * MIB }: { segmentBytes?: number; capacityBytes?: number } = {},
+  options: { readonly segmentBytes?: number; readonly capacityBytes?: number; readonly budget?: SegmentBudget } = {},
 ): SmallStore {
   const kernel = loadKernel({ memoryBytes: 2 * MIB });
-  const { engine } = openEngine(kernel, files, { segmentBytes, capacityBytes, arena: { low: 1, high: 2 } });
+  const { segmentBytes = 64 * KIB, capacityBytes = 4 * MIB, budget } = options;
+  const { engine } = openEngine(kernel, files, { segmentBytes, capacityBytes, budget, arena: { low: 1, high: 2 } });
   const tmem = new Tmem(engine, kernel);
   return { kernel, engine, tmem, source: kernel.allocate(PAGE_BYTES), target: kernel.allocate(PAGE_BYTES) };
 }
