@@ -89,7 +89,8 @@ async function run(scale: Scale): Promise<BenchRun> {
     const large = open.at(-1)!;
     const steps = large.tidyUp();
     const { metadataBytes } = large.store.tmem;
-    const { liveBytes, occupiedBytes } = large.store.engine;
+    const { liveBytes } = large.store.engine;
+    const { occupiedBytes } = large.store.engine.segments;
     const before = large.pool.pages;
     large.store.abandon();
     const start = performance.now();

@@ -195,7 +195,7 @@ test('memory is given back after a flush and maintenance', () => {
   assert.ok(store.commit());
   store.settle();
   assert.ok(files.occupiedBytes <= full / 4, `${files.occupiedBytes} of ${full} bytes`);
-  assert.equal(files.occupiedBytes, store.engine.occupiedBytes);
+  assert.equal(files.occupiedBytes, store.engine.segments.occupiedBytes);
   for (let page = 0; page < pages; page++) {
     if (page < pages - 10) assert.equal(store.get(page), 'missing');
     else isPage(store, page, raw(page));

@@ -32,7 +32,7 @@ import { RecordWriter } from './record-writer.js';
 import type { RecoveredLog } from './recovery.js';
 import { beginSynced, closeSynced } from './synced-life.js';
 import { type SegmentTable } from './segment-table.js';
-import { Space, YieldOutcome } from './space.js';
+import { type Room, Space, YieldOutcome } from './space.js';
 import { Spilling } from './spilling.js';
 import { Staging } from './staging.js';
 import type { StoreIndex } from './store-index.js';
@@ -102,13 +102,8 @@ export class Engine {
     });
     this.#records = new RecordWriter(kernel, this.#log);
     this.#staging = new Staging(this.#index, this.#log, this.#records, this.pools);
-    this.spilling = new Spilling({
-      kernel,
-      files,
-      index: this.#index,
-      staging: this.#staging,
-      begin: () => this.#beginOperation(),
-    });
+    const begin = (): void => this.#beginOperation();
+    this.spilling = new Spilling({ kernel, files, index: this.#index, staging: this.#staging, begin });
     this.#sync = this.#newSync();
     this.#space = new Space(files, this.segments, this.#log, limits.batchBytesMax, this.#sync);
     this.#cleaner = new Cleaner(kernel, files, this.#index, this.#log, new Mover(this.#staging), this.#sync);
@@ -184,9 +179,8 @@ export class Engine {
     return this.#space.takesCheaply(RECORD_BYTES_MAX + this.#staging.pendingBytes);
   }
 
-  /** Part of what live bytes may take that they do take. Above 1 no put is taken, near it one costs much cleaning. */
-  get fill(): number {
-    return this.#space.fill;
+  get room(): Room {
+    return this.#space;
   }
 
   /** The page whose entry is in this cell of the index, which must be in use. */
@@ -326,11 +320,6 @@ export class Engine {
     return this.#staging.isEmpty ? this.#space.yieldFile(this.#cleaner, cheaply) : YieldOutcome.working;
   }
 
-  /** Bytes of segments that {@link yieldSegment} would give up. */
-  yieldableBytes(cheaply: boolean): number {
-    return this.#space.yieldableBytes(cheaply);
-  }
-
   /** Whether the largest batch would find room, if need be in segments that the shared capacity has left; one that has begun does. */
   get mayGrow(): boolean {
     return !this.#staging.isEmpty || this.#space.mayGrow(this.#batchBytesMax);
@@ -366,15 +355,6 @@ export class Engine {
   /** Files that hold nothing, beyond those kept in reserve. */
   get spareBytes(): number {
     return Math.max(0, this.segments.freeFiles - RESERVE_SEGMENTS) * this.segments.segmentBytes;
-  }
-
-  /** What segments may take at most. */
-  get capacityBytes(): number {
-    return this.segments.filesMax * this.segments.segmentBytes;
-  }
-
-  get occupiedBytes(): number {
-    return this.segments.files * this.segments.segmentBytes;
   }
 
   /** The index, and what stands for segments, pools and objects, in memory. */

@@ -75,6 +75,15 @@ export class SegmentTable {
     return this.#files;
   }
 
+  get occupiedBytes(): number {
+    return this.#files * this.segmentBytes;
+  }
+
+  /** What segments may take at most. */
+  get capacityBytes(): number {
+    return this.filesMax * this.segmentBytes;
+  }
+
   /** Files less those that are on their way out. */
   get filesKept(): number {
     return this.#files - this.#leaving;

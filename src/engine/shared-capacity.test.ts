@@ -43,7 +43,7 @@ test('a store yields segments until what it stores fits into no fewer, loses not
   // Every second page, so that all segments have something to keep.
   for (let page = 0; page < pages; page += 2) a.flush(page);
   assert.ok(a.commit());
-  const promised = a.engine.yieldableBytes(false);
+  const promised = a.engine.room.yieldableBytes(false);
   const before = budget.leftBytes;
   const outcomes = { given: 0, working: 0 };
   for (
@@ -58,7 +58,7 @@ test('a store yields segments until what it stores fits into no fewer, loses not
   assert.ok(outcomes.given >= SEGMENTS / 4, `${outcomes.given} segments`);
   assert.equal(budget.leftBytes - before, outcomes.given * SEGMENT_BYTES);
   assert.ok(outcomes.given * SEGMENT_BYTES >= promised - SEGMENT_BYTES, `${promised} bytes were promised`);
-  assert.equal(a.engine.yieldableBytes(false), 0);
+  assert.equal(a.engine.room.yieldableBytes(false), 0);
   // All of it is the other's now.
   assert.ok(fill(b, 0) * RECORD_BYTES > 0.6 * outcomes.given * SEGMENT_BYTES);
   const prng = seededPrng(3);

@@ -57,7 +57,15 @@ const FILES_AHEAD_PER_BATCH = 2;
 export const YieldOutcome = { given: 0, working: 1, waiting: 2, none: 3 } as const;
 export type YieldOutcome = (typeof YieldOutcome)[keyof typeof YieldOutcome];
 
-export class Space {
+/** How much room there is, as others may know it. */
+export interface Room {
+  /** Part of what live bytes may take that they do take. Above 1 no put is taken, near it one costs much cleaning. */
+  readonly fill: number;
+  /** Bytes of segments that {@link Space.yieldFile} would give up. */
+  yieldableBytes(cheaply: boolean): number;
+}
+
+export class Space implements Room {
   readonly #files: SegmentFiles;
   readonly #segments: SegmentTable;
   readonly #log: LogWriter;

@@ -82,7 +82,7 @@ test('a full store refuses, keeps everything it has, takes overwrites, and has r
   disk.flushPages(0, 10);
   assert.equal(disk.commit(), CommitOutcome.done);
   assert.equal(write(stored, stored), WriteOutcome.stored);
-  assert.ok(store.engine.occupiedBytes <= 1 * MIB);
+  assert.ok(store.engine.segments.occupiedBytes <= 1 * MIB);
 });
 
 test('a page that fails verification is damaged, whole and in part, and can be written anew', () => {

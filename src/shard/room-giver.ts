@@ -39,7 +39,7 @@ export class RoomGiver {
 
   offer(): RoomOffer {
     const price = this.#cheapest()?.price ?? Infinity;
-    return { spareBytes: this.#options.engine.yieldableBytes(price < Infinity), price };
+    return { spareBytes: this.#options.engine.room.yieldableBytes(price < Infinity), price };
   }
 
   /** @returns bytes of segment files that are gone */

@@ -23,7 +23,7 @@ export function shardStatus(shard: {
   return {
     arena: {
       capacityBytes: shard.capacityBytes,
-      occupiedBytes: engine.occupiedBytes,
+      occupiedBytes: engine.segments.occupiedBytes,
       liveBytes: engine.liveBytes,
       metadataBytes: shard.tmem.metadataBytes,
     },

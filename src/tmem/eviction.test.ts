@@ -33,7 +33,7 @@ test('R24, R43: puts into a full store make room by giving up ephemeral pages, t
   for (let page = 0; page < MANY; page++) {
     assert.equal(pool.has(OBJECT, pageIndex(page)), page >= evicted, `page ${page}`);
   }
-  assert.ok(store.engine.occupiedBytes <= CAPACITY);
+  assert.ok(store.engine.segments.occupiedBytes <= CAPACITY);
 });
 
 test('R19: a duplicate put leaves the page where it is in the order', () => {
@@ -113,13 +113,13 @@ test('R53, R56: as much as is asked for is given up, or all there is, and files 
   const swap = poolOf(store, client, PERSISTENT_PRIVATE);
   fill(store, swap, 50);
   fill(store, pool, 600);
-  const { occupiedBytes } = store.engine;
+  const { occupiedBytes } = store.engine.segments;
   const given = store.tmem.relinquish(MIB);
   assert.ok(given >= MIB && given < MIB + 8 * KIB, `${given} bytes`);
   while (store.engine.maintain(0.1, true));
   assert.ok(
-    store.engine.occupiedBytes < occupiedBytes - MIB * 0.8,
-    `${store.engine.occupiedBytes} of ${occupiedBytes}`,
+    store.engine.segments.occupiedBytes < occupiedBytes - MIB * 0.8,
+    `${store.engine.segments.occupiedBytes} of ${occupiedBytes}`,
   );
   assert.ok(store.tmem.relinquish(Infinity) > 0);
   assert.equal(store.tmem.relinquish(1), 0);
@@ -153,7 +153,7 @@ test('R55: the way to memory for a new guest: freeze all, ask what is freeable, 
   assert.equal(store.tmem.relinquish(pool.stored.storedBytes), freeable - store.engine.spareBytes);
   assert.equal(put(store, pool, pageIndex(1), 1), TmemStatus.frozen, 'nobody takes it meanwhile');
   while (store.engine.maintain(0.1, true));
-  assert.ok(store.engine.occupiedBytes < MIB / 2);
+  assert.ok(store.engine.segments.occupiedBytes < MIB / 2);
   store.tmem.setFrozen(false);
   assert.equal(client.frozen, false);
   assert.equal(put(store, pool, pageIndex(1), 1), TmemStatus.done);

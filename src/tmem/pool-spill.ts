@@ -179,7 +179,7 @@ export class PoolSpill implements SlotOwner {
       return fetch.end('damaged', NOTHING);
     }
     this.pagesFetched++;
-    if (engine.fill < (isWanted ? ROOM_FOR_WANTED : ROOM_FOR_ALL)) this.#keep(object, index);
+    if (engine.room.fill < (isWanted ? ROOM_FOR_WANTED : ROOM_FOR_ALL)) this.#keep(object, index);
     // Kept, its slot is free, and whoever asked has been told already.
     if (fetch.state !== 'coming') return;
     if (fetch.isWanted) fetch.end('here', bytes);

@@ -140,7 +140,7 @@ export class Spiller {
       ({ canSpill, pool }) => canSpill && pool.owner.roomOf(pool) < Math.min(CAP_SLACK_BYTES, pool.owner.capBytes / 8),
     );
     if (capped !== undefined) return capped;
-    const { fill } = this.#ground.engine;
+    const { fill } = this.#ground.engine.room;
     this.#isSpilling = fill > (this.#isSpilling ? FILL_ENOUGH : FILL_MAX);
     if (!this.#isSpilling && this.#waiting.length === 0 && this.#demanded <= 0) return undefined;
     for (let tried = 0; tried < this.#spills.length; tried++, this.#at++) {

@@ -230,7 +230,7 @@ describe('put', () => {
       assert.equal(put(store, pool, pageIndex(version % 100), version, 'random'), TmemStatus.done);
       assert.equal(store.tmem.commit(), CommitOutcome.done);
     }
-    assert.ok(store.engine.occupiedBytes <= 4 * 1024 * 1024);
+    assert.ok(store.engine.segments.occupiedBytes <= 4 * 1024 * 1024);
   });
 
   test('R25: persistent pages count against the client’s own cap, in bytes as stored, and nobody else’s', () => {

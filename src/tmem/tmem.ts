@@ -59,7 +59,7 @@ export class Tmem {
       spiller: this.#spiller,
       eviction: new Eviction(
         engine,
-        victims?.(this.#entries) ?? new MarginalValue(this.#entries, engine.capacityBytes),
+        victims?.(this.#entries) ?? new MarginalValue(this.#entries, engine.segments.capacityBytes),
       ),
       entries: this.#entries,
       isPage: (at) => at >= 0 && at + PAGE_BYTES <= memory.bytes.length,

@@ -131,7 +131,10 @@ class Simulation {
       for (let operation = 0; operation < operations; operation++) this.#operate(life);
       this.#commit(store);
       for (let page = 0; page < PAGES; page++) this.#verify(life, page);
-      assert.ok(store.engine.occupiedBytes <= this.#segments * SEGMENT_BYTES, 'the capacity is never exceeded');
+      assert.ok(
+        store.engine.segments.occupiedBytes <= this.#segments * SEGMENT_BYTES,
+        'the capacity is never exceeded',
+      );
       if (this.#prng.below(3) > 0) return 'living';
       const refused = this.#isRefusing || store.engine.failedSyncs > 0;
       store.engine.close();

@@ -82,7 +82,7 @@ class Simulation {
       for (let operation = 0; operation < OPERATIONS_PER_LIFE; operation++) life.operate(verbs);
       this.#commit(store);
       this.#verifyAll(life);
-      assert.ok(store.engine.occupiedBytes <= SEGMENTS * SEGMENT_BYTES, 'the capacity is never exceeded');
+      assert.ok(store.engine.segments.occupiedBytes <= SEGMENTS * SEGMENT_BYTES, 'the capacity is never exceeded');
       if (this.#prng.below(2) === 0) store.engine.close();
       return false;
     } catch (error) {
