@@ -20,6 +20,7 @@ import { nbdBench } from './nbd.bench.js';
 import { recoveryBench } from './recovery.bench.js';
 import { type BenchReport, judged, missed, reportText, unmeasured } from './report.js';
 import { scaleBench } from './scale.bench.js';
+import { shardsBench } from './shards.bench.js';
 
 const BENCHES: readonly Bench[] = [
   codecBench,
@@ -30,6 +31,7 @@ const BENCHES: readonly Bench[] = [
   recoveryBench,
   scaleBench,
   fairnessBench,
+  shardsBench,
   diskBench,
   evictBench,
 ];

@@ -3,6 +3,7 @@ import { PeerProcess } from './peer-process.js';
 
 /** What one slice of load measured of one server. */
 export interface LoadSlice {
+  readonly operations: number;
   readonly iops: number;
   readonly cpuUs: number;
   readonly p50Us: number;
@@ -30,6 +31,7 @@ export class NbdLoad implements AsyncDisposable {
   async slice(server: number, verb: LoadVerb, depth: number, us: number): Promise<LoadSlice> {
     const [operations, ns, cpuNs, p50, p99] = await this.#peer.ask(`slice ${server} ${verb} ${depth} ${us}`);
     return {
+      operations: operations!,
       iops: operations! / (ns! / 1e9),
       cpuUs: cpuNs! / 1000 / operations!,
       p50Us: p50! / 1000,

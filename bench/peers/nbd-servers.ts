@@ -38,6 +38,10 @@ export interface TmemOptions {
   readonly diskBytes?: number;
   /** How many, with a disk each; else one, and the default config where the disk is as well. */
   readonly guests?: number;
+  /** How many; else one. */
+  readonly workers?: number;
+  /** Else that of the default config. */
+  readonly capacity?: string;
   /** A folder on a disk; else on tmpfs. */
   readonly arenaIn?: string;
   /** What a daemon may be configured to do besides: a second disk for each guest, a spill file behind every disk where there
@@ -47,21 +51,26 @@ export interface TmemOptions {
 
 /** Ours, by default: LZ4, hashes checked at every read, everything in files before it is answered. */
 export async function startTmem(options: TmemOptions = {}): Promise<TmemServer> {
-  const { diskBytes = DISK_BYTES, guests = 1, arenaIn, everything = false } = options;
+  const { diskBytes = DISK_BYTES, guests = 1, workers = 1, capacity, arenaIn, everything = false } = options;
   const folder = mkdtempSync(path.join(tmpdir(), 'tmem-bench-'));
   const disks = everything ? ['swap0', 'swap1'] : ['swap0'];
   const place = everything ? diskFolder() : undefined;
   const spills = place === undefined ? undefined : mkdtempSync(path.join(place, 'tmem-bench-spill-'));
   const more: string[] = [];
-  if (diskBytes !== DISK_BYTES || guests !== 1 || everything) {
+  if (diskBytes !== DISK_BYTES || guests !== 1 || workers !== 1 || everything) {
     const config = path.join(folder, 'tmem.toml');
     const lines = Array.from({ length: guests }, (_, guest) =>
       disks.flatMap((disk) => diskLines(guest, disk, diskBytes, spills)),
     );
-    writeFileSync(config, lines.flat().join('\n'));
+    writeFileSync(config, [`workers = ${workers}`, ...lines.flat()].join('\n'));
     more.push('--config', config);
   }
-  const daemon = new TmemProcess({ limitSeconds: LIMIT_SECONDS, more, ...(arenaIn !== undefined && { arenaIn }) });
+  const daemon = new TmemProcess({
+    limitSeconds: LIMIT_SECONDS,
+    more,
+    ...(capacity !== undefined && { capacity }),
+    ...(arenaIn !== undefined && { arenaIn }),
+  });
   let scraper: Scraper | undefined;
   const close = async (): Promise<void> => {
     scraper?.close();
@@ -75,7 +84,8 @@ export async function startTmem(options: TmemOptions = {}): Promise<TmemServer> 
       exports.filter(({ name }) => name.endsWith(disk)).map(({ socket }) => socket);
     const sockets = more.length === 0 ? exports.map(({ socket }) => socket) : socketsOf('/swap0');
     const each = `${guests === 1 ? '' : `${guests} guests, each `}${disks.length === 1 ? 'a disk' : '2 disks'} of ${diskBytes} bytes`;
-    const words = `${each}${everything ? `${spills === undefined ? '' : ', a spill file each'}, metrics each second` : ''}`;
+    const one = workers === 1 ? '' : `workers = ${workers}, `;
+    const words = `${one}${each}${everything ? `${spills === undefined ? '' : ', a spill file each'}, metrics each second` : ''}`;
     return {
       name: 'tmem',
       commandLine: `tmem serve --http off${arenaIn === undefined ? '' : ' --arena DISK'}${more.length === 0 ? '' : ` (${words})`}`,

@@ -25,9 +25,14 @@ const STOP_EVERY = 10;
 const CAPACITY_MIB = 24;
 const DAEMON = { capacity: `${CAPACITY_MIB}MiB`, exports: { a: '12MiB', b: '16MiB' } };
 
-for (const [where, make, skip] of [
-  ['tmpfs', makePlaces, false],
-  ['a disk', makeDiskPlaces, needs('disk')],
+/** A start may have another number of workers than the one before: pages are then served by whoever has them. */
+const WORKERS_MAX = 3;
+
+for (const [where, make, workersMax, skip] of [
+  ['tmpfs', makePlaces, 1, false],
+  ['tmpfs, with other workers at each start', makePlaces, WORKERS_MAX, false],
+  ['a disk', makeDiskPlaces, 1, needs('disk')],
+  ['a disk, with other workers at each start', makeDiskPlaces, WORKERS_MAX, needs('disk')],
 ] as const) {
   test(
     `on ${where}, after each of ${KILLS} kills under load, every page is what was acknowledged or was under way`,
@@ -35,7 +40,7 @@ for (const [where, make, skip] of [
     async (t) => {
       t.diagnostic(`seed ${SEED}`);
       try {
-        await new Killing(make(), seededPrng(SEED)).run(t);
+        await new Killing(make(), seededPrng(SEED), workersMax).run(t);
       } catch (error) {
         const line = `TMEM_SEED=${SEED} TMEM_KILLS=${KILLS} node --enable-source-maps --test dist/test/crash/kill.test.js`;
         throw new Error(`${String(error)}\n${line}`, { cause: error });
@@ -47,6 +52,7 @@ for (const [where, make, skip] of [
 class Killing {
   readonly #places: Places;
   readonly #prng: Prng;
+  readonly #workersMax: number;
   /** Export a by one connection, export b by two. */
   readonly #lanes: readonly { lane: NbdLane; name: string }[];
   #daemon: TmemProcess | undefined;
@@ -56,8 +62,9 @@ class Killing {
   #pagesCompared = 0;
   #arenaBytesMax = 0;
 
-  constructor(places: Places, prng: Prng) {
+  constructor(places: Places, prng: Prng, workersMax: number) {
     this.#places = places;
+    this.#workersMax = workersMax;
     this.#prng = prng;
     const pages = (12 * MIB) / PAGE_BYTES;
     const half = (8 * MIB) / PAGE_BYTES;
@@ -95,7 +102,7 @@ class Killing {
 
   /** Starts on what the last life left, and compares every page. */
   async #start(): Promise<void> {
-    this.#daemon = serveReal(this.#places, DAEMON);
+    this.#daemon = this.#serve();
     await this.#daemon.ready();
     for (const { lane, client } of await this.#connect()) {
       await lane.verify(client);
@@ -130,10 +137,16 @@ class Killing {
 
   /** A start that does not get far: recovery itself writes little, but it does. */
   async #dieInStart(): Promise<void> {
-    this.#daemon = serveReal(this.#places, DAEMON);
+    this.#daemon = this.#serve();
     await sleep(100 + this.#prng.below(500));
     await this.#daemon.stop('SIGKILL');
     this.#killsInStart++;
+  }
+
+  /** The first time with all workers, so that there are pages in several parts. */
+  #serve(): TmemProcess {
+    const workers = this.#kills === 0 ? this.#workersMax : 1 + this.#prng.below(this.#workersMax);
+    return serveReal(this.#places, { ...DAEMON, workers });
   }
 
   async #checkOffline(): Promise<void> {

@@ -248,6 +248,23 @@ test('a shard that hangs ends the daemon within 5 s with 1 and one line', async 
   assert.deepEqual(readdirSync(places.folder), []);
 });
 
+for (const [word, line] of [
+  ['hang', /^tmem: E_INTERNAL: the shard has not answered for 5 s/],
+  ['die', /^tmem: E_INTERNAL: the shard ended: the fake shard died as it was asked/],
+] as const) {
+  test(`of two shards one that is told to ${word} ends the daemon, whichever it is`, async () => {
+    const file = config('workers = 2\n[guest.a.swap.s]\nsize = "1MiB"\n[guest.b.swap.s]\nsize = "1MiB"\n');
+    await using daemon = serve('--config', file);
+    const { exports } = await daemon.ready();
+    await tell(exports[1]!.socket, word);
+    const ended = await daemon.ended;
+    assert.equal(ended.code, 1);
+    assert.equal(ended.plain.length, 1);
+    assert.match(ended.plain[0]!, line);
+    assert.ok(!existsSync(places.runDir));
+  });
+}
+
 test('SIGHUP applies what may change live and names what needs a restart', async () => {
   const file = config('[guest.a.swap.s]\nsize = "1MiB"\n[guest.b.swap.s]\nsize = "1MiB"\n');
   await using daemon = serve('--config', file);
