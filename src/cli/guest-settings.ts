@@ -5,7 +5,8 @@ import { quoted } from '../base/not-found.js';
 import { parseSize } from '../base/size.js';
 
 /** To be told where one of them was set. */
-export const WITHOUT_EFFECT = 'weight and reservation are kept, and have no effect in this version.\n';
+export const WITHOUT_EFFECT =
+  'weight and reservation are of pages that may be taken for others: those of swap disks never are.\n';
 
 /** As the API takes them. */
 export interface GuestSettingsBody {

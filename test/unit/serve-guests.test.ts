@@ -45,7 +45,7 @@ test('what is set is in force and shown, until the config is read again', async 
   const client = await connect('vm1-a');
   const set = await askReal(places, 'guest', 'set', 'vm1', 'cap=0', 'weight=7', 'reservation=1M');
   assert.match(set.stdout, /^vm1 +vm +no-driver +no +0B +7 +1MiB +0 +0B +0$/m);
-  assert.match(set.stdout, /weight and reservation are kept, and have no effect in this version/);
+  assert.match(set.stdout, /weight and reservation are of pages that may be taken for others/);
   await rejects(client.write(0, patterned(PAGE)), NbdError.noSpace);
   await askReal(places, 'guest', 'set', 'vm1', 'cap=none');
   await client.write(0, patterned(PAGE));
