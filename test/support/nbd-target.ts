@@ -79,10 +79,10 @@ export class NbdTarget {
    */
   get descriptors(): number {
     const folder = `/proc/${this.#daemon.pid}/fd`;
-    const arena = path.join(realpathSync(this.#places.arena), 'shard-0', '/');
+    const parts = path.join(realpathSync(this.#places.arena), 'shard-');
     return readdirSync(folder).filter((name) => {
       const target = linkOf(path.join(folder, name));
-      return target !== undefined && !(target.startsWith(arena) && !target.endsWith(' (deleted)'));
+      return target !== undefined && !(/\d$/.test(target) && target.startsWith(parts));
     }).length;
   }
 }

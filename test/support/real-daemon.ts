@@ -10,10 +10,13 @@ import { type Ended, type Places, tmem, type TmemOptions, TmemProcess } from './
 /** The command as it is built. */
 export const main: string = fileURLToPath(new URL('../../src/cli/tmem.js', import.meta.url));
 
+/** So that a suite can be run against several. */
+const WORKERS = Number(process.env['TMEM_WORKERS'] ?? 1);
+
 export interface RealDaemonOptions extends TmemOptions {
   /** As on the command line. */
   readonly capacity: string;
-  /** 1 unless said otherwise. */
+  /** Else those of `TMEM_WORKERS`, or 1. */
   readonly workers?: number;
   /** Sizes, as in the config, by the name of the export: `disk` of the guest `vm`, or `guest/disk`. */
   readonly exports: Readonly<Record<string, string>>;
@@ -24,7 +27,7 @@ export interface RealDaemonOptions extends TmemOptions {
 /** Not ready yet. */
 export function serveReal(
   places: Places,
-  { capacity, exports, workers = 1, spill = {}, ...options }: RealDaemonOptions,
+  { capacity, exports, workers = WORKERS, spill = {}, ...options }: RealDaemonOptions,
 ): TmemProcess {
   const config = path.join(places.folder, 'tmem.toml');
   const lines = Object.entries(exports).map(([name, size]) => {
