@@ -15,7 +15,7 @@ export function withDaemonOptions(command: Command): Command {
     .option('--json', 'print one JSON document');
 }
 
-export async function askStatus({ runDir }: DaemonOptions): Promise<StatusDocument> {
+async function askStatus({ runDir }: DaemonOptions): Promise<StatusDocument> {
   const { findRunDir } = await import('../client/control/find-run-dir.js');
   const { getStatus } = await import('../client/control/get-status.js');
   return (await getStatus(await findRunDir(runDir))).status;
@@ -33,8 +33,14 @@ export async function order(
   process.stdout.write(json === true ? text : say(text));
 }
 
-export function printDocument(document: object): void {
-  process.stdout.write(`${JSON.stringify(document)}\n`);
+/** A part of the status: with --json as a document, else as the lines that `say` makes of it. */
+export async function showStatus<Document extends object>(
+  options: DaemonOptions,
+  part: (status: StatusDocument) => Document,
+  say: (document: Document) => string,
+): Promise<void> {
+  const document = part(await askStatus(options));
+  process.stdout.write(options.json === true ? `${JSON.stringify(document)}\n` : say(document));
 }
 
 /** `GUEST/NAME`, in parts that fit into a path of the API. */

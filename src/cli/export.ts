@@ -6,12 +6,11 @@ import { parseSize } from '../base/size.js';
 import { spillPathProblem } from '../base/spill-path.js';
 import {
   apiPath,
-  askStatus,
   COMES_BACK,
   type DaemonOptions,
   forcible,
   order,
-  printDocument,
+  showStatus,
   splitName,
   withDaemonOptions,
 } from './ask-daemon.js';
@@ -19,11 +18,13 @@ import { exportTable } from './status-tables.js';
 
 export function exportCommand(): Command {
   const command = new Command('export').description('list exports, add and remove them at run time');
-  withDaemonOptions(command.command('list').description('list all exports')).action(async (options: DaemonOptions) => {
-    const { exports } = await askStatus(options);
-    if (options.json === true) printDocument({ v: 1, exports } satisfies ExportsDocument);
-    else process.stdout.write(exportTable(exports));
-  });
+  withDaemonOptions(command.command('list').description('list all exports')).action((options: DaemonOptions) =>
+    showStatus(
+      options,
+      ({ exports }): ExportsDocument => ({ v: 1, exports }),
+      ({ exports }) => exportTable(exports),
+    ),
+  );
 
   withDaemonOptions(
     command

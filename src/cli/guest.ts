@@ -3,14 +3,14 @@ import { Command } from 'commander';
 import type { GuestDocument, GuestRemovedDocument, GuestsDocument } from '../base/changes.js';
 import { TmemError } from '../base/errors.js';
 import { notFound } from '../base/not-found.js';
+import type { StatusDocument } from '../base/status.js';
 import {
   apiPath,
-  askStatus,
   COMES_BACK,
   type DaemonOptions,
   forcible,
   order,
-  printDocument,
+  showStatus,
   withDaemonOptions,
 } from './ask-daemon.js';
 import { guestSettings, WITHOUT_EFFECT } from './guest-settings.js';
@@ -18,11 +18,13 @@ import { exportTable, guestTable, poolTable } from './status-tables.js';
 
 export function guestCommand(): Command {
   const command = new Command('guest').description('show guests, limit them, freeze them, remove them');
-  withDaemonOptions(command.command('list').description('list all guests')).action(async (options: DaemonOptions) => {
-    const { guests } = await askStatus(options);
-    if (options.json === true) printDocument({ v: 1, guests } satisfies GuestsDocument);
-    else process.stdout.write(guestTable(guests));
-  });
+  withDaemonOptions(command.command('list').description('list all guests')).action((options: DaemonOptions) =>
+    showStatus(
+      options,
+      ({ guests }): GuestsDocument => ({ v: 1, guests }),
+      ({ guests }) => guestTable(guests),
+    ),
+  );
 
   withDaemonOptions(
     command.command('show').description('show one guest, its exports and its pools').argument('<guest>'),
@@ -77,8 +79,15 @@ function sayRemoved(answer: string): string {
   return `Removed guest ${guest}: ${what}.\n${inConfig ? COMES_BACK : ''}`;
 }
 
-async function show(name: string, options: DaemonOptions): Promise<void> {
-  const status = await askStatus(options);
+function show(name: string, options: DaemonOptions): Promise<void> {
+  return showStatus(
+    options,
+    (status) => guestIn(status, name),
+    ({ guest, exports, pools }) => [guestTable([guest]), exportTable(exports), poolTable(pools)].join('\n'),
+  );
+}
+
+function guestIn(status: StatusDocument, name: string): GuestDocument {
   const guest = status.guests.find((each) => each.name === name);
   if (guest === undefined)
     throw notFound(
@@ -88,6 +97,5 @@ async function show(name: string, options: DaemonOptions): Promise<void> {
     );
   const exports = status.exports.filter((each) => each.name.startsWith(`${name}/`));
   const pools = status.pools.filter((each) => each.guest === name);
-  if (options.json === true) printDocument({ v: 1, guest, exports, pools } satisfies GuestDocument);
-  else process.stdout.write([guestTable([guest]), exportTable(exports), poolTable(pools)].join('\n'));
+  return { v: 1, guest, exports, pools };
 }

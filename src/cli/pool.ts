@@ -3,11 +3,10 @@ import { Command } from 'commander';
 import type { PoolForgottenDocument, PoolsDocument } from '../base/changes.js';
 import {
   apiPath,
-  askStatus,
   type DaemonOptions,
   forcible,
   order,
-  printDocument,
+  showStatus,
   splitName,
   withDaemonOptions,
 } from './ask-daemon.js';
@@ -15,11 +14,13 @@ import { poolTable } from './status-tables.js';
 
 export function poolCommand(): Command {
   const command = new Command('pool').description('list pools, flush them, destroy them');
-  withDaemonOptions(command.command('list').description('list all pools')).action(async (options: DaemonOptions) => {
-    const { pools } = await askStatus(options);
-    if (options.json === true) printDocument({ v: 1, pools } satisfies PoolsDocument);
-    else process.stdout.write(poolTable(pools));
-  });
+  withDaemonOptions(command.command('list').description('list all pools')).action((options: DaemonOptions) =>
+    showStatus(
+      options,
+      ({ pools }): PoolsDocument => ({ v: 1, pools }),
+      ({ pools }) => poolTable(pools),
+    ),
+  );
 
   withDaemonOptions(
     command
