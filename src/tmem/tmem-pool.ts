@@ -14,7 +14,6 @@ import { CommitOutcome } from '../base/commit-outcome.js';
 import type { FetchedPage } from '../base/elsewhere.js';
 import { type Address, type PageIndex } from '../base/ids.js';
 import { type Engine, GetOutcome, PutOutcome } from '../engine/engine.js';
-import { NO_CELL } from '../engine/page-table.js';
 import type { StoredObject, StoredPool } from '../engine/stored-object.js';
 import type { EntryTable } from '../evict/entry-table.js';
 import type { EvictionOrder } from '../evict/eviction-order.js';
@@ -22,6 +21,7 @@ import type { EvictablePool, Eviction } from './eviction.js';
 import { decodeObjectId, type ObjectId } from './names.js';
 import type { PoolAttributes } from './pool-attributes.js';
 import { PoolObjects } from './pool-objects.js';
+import { PoolOrder } from './pool-order.js';
 import type { PoolSpill } from './pool-spill.js';
 import { noStatistics, type PoolStatistics } from './pool-statistics.js';
 import type { Spiller } from './spiller.js';
@@ -54,12 +54,12 @@ export class TmemPool implements ChangedPool, EvictablePool {
   readonly statistics: PoolStatistics = noStatistics();
   /** The first is the owner; only a shared pool has others (R59, R63). */
   readonly members: Membership[];
-  /** In which the pages of an ephemeral pool leave. */
-  readonly order: EvictionOrder | undefined;
   /** Where its pages may go, if anywhere: persistent pools alone have one. */
   spill: PoolSpill | undefined;
   /** Puts of the staged batch: done when it is committed. */
   stagedPuts = 0;
+  /** In which the pages leave; only of an ephemeral pool. */
+  readonly #order: PoolOrder | undefined;
   readonly #ground: PoolGround;
   readonly #engine: Engine;
   readonly #batch: TmemBatch;
@@ -84,7 +84,7 @@ export class TmemPool implements ChangedPool, EvictablePool {
     this.attributes = options.attributes;
     this.stored = options.stored;
     this.members = [options.owner];
-    this.order = options.order;
+    this.#order = options.order && new PoolOrder(ground.engine, ground.entries, options.order);
     this.#objects = new PoolObjects(ground.engine, options.stored);
     if (options.order !== undefined) ground.eviction.add(this, options.order);
   }
@@ -135,7 +135,7 @@ export class TmemPool implements ChangedPool, EvictablePool {
   replace(id: ObjectId, index: PageIndex, from: Address, by: TmemClient = this.owner): TmemStatus {
     if (by.frozen && this.#isFresh(id, index)) return TmemStatus.frozen;
     if (by.migrating && this.has(id, index)) return TmemStatus.noSpace;
-    if (this.order !== undefined) this.#batch.put(this, id, index, true);
+    if (this.#order !== undefined) this.#batch.put(this, id, index, true);
     const outcome = this.#put(id, index, from, by);
     if (outcome === PutOutcome.stored) return TmemStatus.done;
     const isOver = outcome === PutOutcome.over;
@@ -158,12 +158,12 @@ export class TmemPool implements ChangedPool, EvictablePool {
     if (outcome === GetOutcome.elsewhere) return TmemStatus.elsewhere;
     this.statistics.gets++;
     if (object === undefined || outcome === GetOutcome.miss) {
-      this.order?.miss(keyOf(id, index));
+      this.#order?.miss(id, index);
       return TmemStatus.missing;
     }
     if (outcome === GetOutcome.damaged) return this.#damaged(id, object, index);
     this.statistics.getsHit++;
-    if (this.order !== undefined) this.#found(this.order, id, object, index, by);
+    if (this.#order !== undefined) this.#found(this.#order, id, object, index, by);
     return TmemStatus.done;
   }
 
@@ -180,7 +180,7 @@ export class TmemPool implements ChangedPool, EvictablePool {
     if (object === undefined) return answer;
     if (count === 1) this.#drop(object, first);
     else {
-      this.#forgetOrder(object, first, count);
+      this.#order?.forget(object, first, count);
       this.#engine.flushRange(object, first, count);
     }
     this.#batch.touched(this, id);
@@ -193,7 +193,7 @@ export class TmemPool implements ChangedPool, EvictablePool {
     const answer = by.frozen ? TmemStatus.frozen : TmemStatus.done;
     const object = this.#objects.find(id);
     if (object === undefined) return answer;
-    this.#forgetOrder(object, 0, INDEX_COUNT);
+    this.#order?.forget(object, 0, INDEX_COUNT);
     this.#engine.flushObject(object);
     // Its number is spent: whatever is put under this id from now on is another object.
     this.#objects.set(id, undefined);
@@ -238,7 +238,7 @@ export class TmemPool implements ChangedPool, EvictablePool {
 
   /** All its pages, of all its objects; its number in the arena is spent. To be committed. */
   flushAll(): void {
-    for (const [, object] of this.#objects) this.#forgetOrder(object, 0, INDEX_COUNT);
+    for (const [, object] of this.#objects) this.#order?.forget(object, 0, INDEX_COUNT);
     if (this.pages > 0) this.#engine.flushPool(this.stored);
   }
 
@@ -265,13 +265,7 @@ export class TmemPool implements ChangedPool, EvictablePool {
   }
 
   welcome(id: ObjectId, index: PageIndex): void {
-    if (this.order === undefined) return;
-    const object = this.#objects.find(id);
-    const cell = object === undefined ? NO_CELL : this.#engine.cellOf(object, index);
-    if (cell === NO_CELL) return;
-    const bytes = this.#engine.storedBytesAt(cell);
-    if (this.#ground.entries.holds(cell)) this.order.resize(cell, bytes);
-    else this.order.insert(cell, keyOf(id, index), bytes);
+    this.#order?.welcome(id, this.#objects.find(id), index);
   }
 
   flushOld(id: ObjectId, index: PageIndex): void {
@@ -294,16 +288,10 @@ export class TmemPool implements ChangedPool, EvictablePool {
   }
 
   /** What a get leaves behind in an ephemeral pool. */
-  #found(order: EvictionOrder, id: ObjectId, object: StoredObject, index: PageIndex, by: TmemClient): void {
+  #found(order: PoolOrder, id: ObjectId, object: StoredObject, index: PageIndex, by: TmemClient): void {
     if (this.attributes.isShared) this.#lastUsers.set(object, by);
-    const cell = this.#engine.cellOf(object, index);
-    // What the batch itself has put is not in the order yet.
-    const isHeld = this.#ground.entries.holds(cell);
-    if (this.attributes.isInclusive) {
-      if (isHeld) order.hit(cell);
-      return;
-    }
-    if (isHeld) order.take(cell);
+    if (this.attributes.isInclusive) return order.hit(object, index);
+    order.take(object, index);
     this.#engine.flushPage(object, index);
     this.#batch.touched(this, id);
   }
@@ -346,27 +334,10 @@ export class TmemPool implements ChangedPool, EvictablePool {
   }
 
   #drop(object: StoredObject, index: PageIndex): void {
-    this.#forgetOrder(object, index, 1);
+    this.#order?.forget(object, index, 1);
     this.#engine.flushPage(object, index);
-  }
-
-  /** Pages that are flushed leave the order without a trace. O(pages stored there). */
-  #forgetOrder(object: StoredObject, first: number, count: number): void {
-    if (this.order === undefined) return;
-    for (const cell of this.#engine.cellsIn(object, first, first + count)) {
-      if (this.#ground.entries.holds(cell)) this.order.remove(cell);
-    }
   }
 }
 
 /** Every index of an object. */
 const INDEX_COUNT = 2 ** 32;
-
-/** What an order knows a page by that is gone: 32 bits of its handle, mixed. */
-function keyOf(id: ObjectId, index: number): number {
-  let key = Math.imul(index + 1, 0x85ebca6b);
-  for (let rest = id; rest > 0n; rest >>= 32n) {
-    key = Math.imul(key ^ (key >>> 15) ^ Number(rest & 0xffffffffn), 0x9e3779b1);
-  }
-  return (key ^ (key >>> 16)) >>> 0;
-}

@@ -45,8 +45,8 @@ export const MUTANTS: readonly Mutant[] = [
   in_(
     POOL,
     'R12',
-    'if (this.order !== undefined) this.#found',
-    'if (this.order === undefined) this.#engine.flushPage(object, index); else this.#found',
+    'if (this.#order !== undefined) this.#found',
+    'if (this.#order === undefined) this.#engine.flushPage(object, index); else this.#found',
     'tmem',
   ),
   in_(
@@ -92,7 +92,13 @@ export const MUTANTS: readonly Mutant[] = [
     'tmem',
     'R26|R34',
   ),
-  in_(POOL, 'R27', 'order.take(cell); this.#engine.flushPage(object, index);', 'order.take(cell);', 'ephemeral'),
+  in_(
+    POOL,
+    'R27',
+    'order.take(object, index); this.#engine.flushPage(object, index);',
+    'order.take(object, index);',
+    'ephemeral',
+  ),
   in_(ATTRIBUTES, 'R28', 'isPersistent || isShared || inclusive', 'isPersistent || inclusive', 'shared'),
   in_(
     POOL,
