@@ -136,12 +136,12 @@ export class TmemComparison {
 
   #put(which: number, object: bigint, index: PageIndex, replaces: boolean): void {
     const version = ++this.#version;
-    const { kernel, source } = this.#store;
-    writeVersion(kernel, source, version, textureOf(version));
     const pool = this.#pool(which);
     const model = this.#models[which]!;
     const by = this.#client(which);
     const had = this.#has(which, pool, object, index);
+    const { kernel, source } = this.#store;
+    writeVersion(kernel, source, version, textureOf(version));
     const touched = this.#touch(which, object, index);
     touched.isPut ||= !replaces;
     this.#staged++;
