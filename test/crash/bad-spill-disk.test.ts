@@ -1,0 +1,183 @@
+/** The disk under a spill file hangs, fails or is full: who needs it waits or hears of it, everybody else goes on. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MIB, PAGE_BYTES } from '../../src/base/units.js';
+import { FaultyDisk } from '../support/faulty-disk.js';
+import { type NbdClient, NbdReplyError } from '../support/nbd-client.js';
+import { needs } from '../support/needs.js';
+import { checkReal, connectReal, serveReal } from '../support/real-daemon.js';
+import { makePlaces, type Places, type TmemProcess } from '../support/tmem-process.js';
+import { versionedPage } from '../support/versioned-page.js';
+
+const EIO = 5;
+const ENOSPC = 28;
+
+/** Twice what the store has room for, of pages that do not compress. */
+const CAPACITY = '16MiB';
+const PAGES = (32 * MIB) / PAGE_BYTES;
+const VERSION = 1;
+const AT_ONCE = 64;
+
+const skip = needs('gcc');
+
+let places: Places;
+let faulty: FaultyDisk;
+beforeEach(() => {
+  places = makePlaces();
+  if (skip === false) faulty = new FaultyDisk();
+});
+afterEach(() => {
+  places.remove();
+  if (skip === false) faulty.remove();
+});
+
+test('while the spill disk hangs, pages in memory are read and written on the same connection', { skip }, async () => {
+  await using daemon = await start();
+  const client = await connectReal(places, 's');
+  await fill(client);
+  faulty.be({ hangs: true });
+  // More of them than there are threads for files.
+  const waiting: { page: number; data: Promise<Buffer>; isDone: boolean }[] = [];
+  for (let page = 0; waiting.length < 8; page++) {
+    const { data, isDone } = await readOrWait(client, page);
+    if (!isDone) waiting.push({ page, data, isDone });
+  }
+  for (const one of waiting) void one.data.then(() => (one.isDone = true));
+  assert.ok(faulty.calls.underWay > 0, 'the disk is asked');
+
+  // Those that were written last are in memory.
+  let read = 0;
+  for (let page = PAGES - 1; read < 1000; page--, read++) await expectPage(client, page, VERSION);
+  for (let page = PAGES - 1; page >= PAGES - 100; page--) await client.write(page * PAGE_BYTES, content(page, 2));
+  for (let page = PAGES - 1; page >= PAGES - 100; page--) await expectPage(client, page, 2);
+  await client.flush();
+  assert.ok(
+    waiting.every(({ isDone }) => !isDone),
+    'what is on the disk is waited for',
+  );
+
+  faulty.be({});
+  for (const { page, data } of waiting) assert.ok((await data).equals(content(page, VERSION)), `page ${page}`);
+  await daemon.stop();
+});
+
+test('a spill disk that hangs does not keep the daemon from its end, and nothing is lost by it', { skip }, async () => {
+  await using daemon = await start();
+  const client = await connectReal(places, 's');
+  await fill(client);
+  faulty.be({ hangs: true });
+  for (let page = 0, waiting = 0; waiting < 4; page++) {
+    const { data, isDone } = await readOrWait(client, page);
+    data.catch(() => {});
+    if (!isDone) waiting++;
+  }
+  // Node waits for calls of files before it lets a thread or the process go.
+  const { signal, log } = await daemon.stop();
+  assert.equal(signal, 'SIGKILL');
+  assert.match(JSON.stringify(log), /the stop took too long: ending as it is/);
+  faulty.be({});
+  assert.equal((await checkReal(places)).code, 0);
+  await using again = await start();
+  await verify(await connectReal(places, 's'), PAGES);
+  await again.stop();
+});
+
+test(
+  'a spill disk that fails is an I/O error for its pages alone, and when it is good again nothing is lost',
+  { skip },
+  async () => {
+    await using daemon = await start();
+    const client = await connectReal(places, 's');
+    await fill(client);
+    faulty.be({ fails: true });
+    let bad = 0;
+    await each(0, PAGES, async (page) => {
+      const data = await client.read(page * PAGE_BYTES, PAGE_BYTES).catch(errorCode);
+      if (data === EIO) bad++;
+      else assert.ok(typeof data !== 'number' && data.equals(content(page, VERSION)), `page ${page}: ${String(data)}`);
+    });
+    assert.ok(bad > PAGES / 4 && bad < (PAGES * 3) / 4, `${bad} pages are on the disk`);
+    faulty.be({});
+    await verify(client, PAGES);
+    await daemon.stop();
+  },
+);
+
+test(
+  'on a full spill disk writes are refused, what is stored stays, and with room again they are taken',
+  { skip },
+  async () => {
+    await using daemon = await start();
+    const client = await connectReal(places, 's');
+    const roomPages = 1000;
+    faulty.be({ roomPages });
+    let taken = 0;
+    let refusal: unknown;
+    for (; taken < PAGES && refusal === undefined; taken++)
+      refusal = await client.write(taken * PAGE_BYTES, content(taken, VERSION)).then(() => undefined, errorCode);
+    taken--;
+    assert.equal(refusal, ENOSPC);
+    assert.ok(faulty.calls.refused > 0);
+    assert.ok(taken > roomPages, `${taken} pages`);
+    await verify(client, taken);
+    faulty.be({});
+    // A file that failed is tried again after a while.
+    for (let tries = 0; refusal !== undefined; tries++) {
+      assert.ok(tries < 100, 'the file is tried again');
+      await sleep(100);
+      refusal = await client.write(taken * PAGE_BYTES, content(taken, VERSION)).then(() => undefined, errorCode);
+    }
+    await fill(client, taken);
+    await verify(client, PAGES);
+    await daemon.stop();
+  },
+);
+
+async function start(): Promise<TmemProcess> {
+  faulty.countAnew();
+  const exports = { s: `${PAGES * PAGE_BYTES}` };
+  const spill = { s: faulty.file('s') };
+  const daemon = serveReal(places, { capacity: CAPACITY, exports, spill, env: faulty.environment });
+  await daemon.ready();
+  return daemon;
+}
+
+function content(page: number, version: number): Buffer {
+  return versionedPage(page, version);
+}
+
+async function fill(client: NbdClient, from = 0): Promise<void> {
+  await each(from, PAGES, (page) => client.write(page * PAGE_BYTES, content(page, VERSION)));
+}
+
+async function verify(client: NbdClient, pages: number): Promise<void> {
+  await each(0, pages, (page) => expectPage(client, page, VERSION));
+}
+
+async function each(from: number, to: number, act: (page: number) => Promise<void>): Promise<void> {
+  for (let page = from; page < to; page += AT_ONCE) {
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, to - page) }, (_, n) => act(page + n)));
+  }
+}
+
+async function expectPage(client: NbdClient, page: number, version: number): Promise<void> {
+  assert.ok((await client.read(page * PAGE_BYTES, PAGE_BYTES)).equals(content(page, version)), `page ${page}`);
+}
+
+/** Until it is answered, or surely waits for the disk: the answer to a page that nobody has written comes after it. */
+async function readOrWait(client: NbdClient, page: number): Promise<{ data: Promise<Buffer>; isDone: boolean }> {
+  let isDone = false;
+  const data = client.read(page * PAGE_BYTES, PAGE_BYTES);
+  data.then(
+    () => (isDone = true),
+    () => (isDone = true),
+  );
+  await client.flush();
+  return { data, isDone };
+}
+
+function errorCode(error: unknown): number {
+  assert.ok(error instanceof NbdReplyError, String(error));
+  return error.error;
+}
