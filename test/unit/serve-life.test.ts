@@ -249,7 +249,7 @@ test('a shard that hangs ends the daemon within 5 s with 1 and one line', async 
 });
 
 for (const [word, line] of [
-  ['hang', /^tmem: E_INTERNAL: the shard has not answered for 5 s/],
+  ['hang', /^tmem: E_INTERNAL: the shard has not answered for 4 s/],
   ['die', /^tmem: E_INTERNAL: the shard ended: the fake shard died as it was asked/],
 ] as const) {
   test(`of two shards one that is told to ${word} ends the daemon, whichever it is`, async () => {
