@@ -32,6 +32,11 @@ export class ClientCredit {
     return room + lent;
   }
 
+  /** Bytes that could be had with what `usedBytes` leave, as things are. Nothing is borrowed. */
+  spare(usedBytes: number): number {
+    return this.#lent - usedBytes + this.account.leftBytes;
+  }
+
   /** Repays what idles beyond the next few pages, all of it where others lack credit. Between batches. */
   settle(storedBytes: number): void {
     const idle = this.#lent - storedBytes;

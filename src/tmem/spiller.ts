@@ -137,7 +137,7 @@ export class Spiller {
   /** Whose pages should leave next, if any should. */
   #next(): PoolSpill | undefined {
     const capped = this.#spills.find(
-      ({ canSpill, pool }) => canSpill && pool.owner.roomOf(pool) < Math.min(CAP_SLACK_BYTES, pool.owner.capBytes / 8),
+      ({ canSpill, pool: { owner } }) => canSpill && owner.spareBytes < Math.min(CAP_SLACK_BYTES, owner.capBytes / 8),
     );
     if (capped !== undefined) return capped;
     const { fill } = this.#ground.engine.room;

@@ -75,6 +75,12 @@ export class TmemClient {
       : this.credit.room(used, nextPageBytes(growing.stored.pendingBytes));
   }
 
+  /** What its cap leaves, over all shards, what is staged aside. Below 0 where the cap was lowered. Nothing is borrowed. */
+  get spareBytes(): number {
+    if (this.capBytes === Infinity) return Infinity;
+    return this.credit === null ? this.capBytes - this.storedBytes : this.credit.spare(this.storedBytes);
+  }
+
   /** Gives back what is lent and not used. Between batches; costs nothing where the cap is this shard's alone. */
   settleCredit(): void {
     this.credit?.settle(this.storedBytes);

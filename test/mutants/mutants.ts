@@ -34,12 +34,18 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   in_(TMEM, 'R7', 'if (isLast) pool.flushAll()', 'if (!isLast) pool.flushAll()', 'tmem'),
   in_(TMEM, 'R9', 'this.clients.delete(client.name)', 'this.clients.has(client.name)', 'tmem'),
-  in_('src/engine/engine', 'R10', 'this.#staging.store(object, index, cell, payloadBytes, growth);', '', 'tmem'),
+  in_(
+    'src/engine/engine',
+    'R10',
+    'this.#staging.store(object, index, cell, payloadBytes | ENTRY_USED, growth);',
+    '',
+    'tmem',
+  ),
   in_(
     POOL,
     'R11',
-    'if (outcome !== PutOutcome.stored) return false',
-    'if (outcome === PutOutcome.full) return false',
+    'if (outcome !== PutOutcome.stored) return outcome',
+    'if (outcome !== PutOutcome.stored) return outcome === PutOutcome.full ? outcome : PutOutcome.stored',
     'tmem',
   ),
   in_(
@@ -83,7 +89,7 @@ export const MUTANTS: readonly Mutant[] = [
   in_(POOL, 'R21', 'const mayStore = isPage && !(by.migrating', 'const mayStore = isPage && !(!by.migrating', 'freeze'),
   in_(POOL, 'R22', 'const mayStore = isPage &&', 'const mayStore =', 'tmem'),
   in_('src/tmem/pool-objects', 'R23', 'this.#engine.forgetObject(object)', 'void object', 'tmem'),
-  in_(CLIENT, 'R25', 'room -= pool.stored.storedBytes', 'room -= 0', 'tmem-batch'),
+  in_(CLIENT, 'R25', 'used += pool.stored.storedBytes', 'used += 0', 'tmem-batch'),
   in_(
     POOL,
     'R26',
