@@ -7,7 +7,7 @@
  */
 
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { get } from 'node:http';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -118,21 +118,16 @@ export class TmemProcess {
 
   /** What `tmem status --json` prints. */
   async status(): Promise<TmemStatus> {
-    return new Promise((resolve, reject) => {
-      const socketPath = path.join(this.runDir, 'control.sock');
-      const request = get({ socketPath, path: '/api/v1/status', timeout: 10_000 }, (response) => {
-        const parts: Buffer[] = [];
-        response.on('data', (part: Buffer) => parts.push(part));
-        response.on('error', reject);
-        response.on('end', () => {
-          const text = Buffer.concat(parts).toString();
-          if (response.statusCode === 200) resolve(v.parse(tmemStatus, JSON.parse(text)));
-          else reject(new TmemError('E_NO_DAEMON', `${socketPath} answers ${response.statusCode}: ${text}`));
-        });
-      });
-      request.on('timeout', () => request.destroy(new TmemError('E_NO_DAEMON', `${socketPath} is silent for 10 s`)));
-      request.on('error', reject);
-    });
+    return v.parse(tmemStatus, JSON.parse(await this.#ask('GET', '/api/v1/status')));
+  }
+
+  /**
+   * What `tmem guest set NAME --cap SIZE` does. @param capBytes - null: none
+   *
+   * @throws {TmemError} E_NO_DAEMON with what the daemon says against it
+   */
+  async setCap(guest: string, capBytes: number | null): Promise<void> {
+    await this.#ask('POST', `/api/v1/guests/${guest}`, { cap_bytes: capBytes });
   }
 
   /** Stops the process at whatever instruction it is: nothing is answered until {@link TmemProcess.thaw}. */
@@ -165,6 +160,27 @@ export class TmemProcess {
     await this.kill9();
     rmSync(this.arena, { recursive: true, force: true });
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #ask(method: 'GET' | 'POST', asked: string, body?: object): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socketPath = path.join(this.runDir, 'control.sock');
+      const headers = { 'content-type': 'application/json' };
+      const options = { socketPath, method, path: asked, timeout: 10_000, ...(body && { headers }) };
+      const sent = request(options, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(parts).toString();
+          if (response.statusCode === 200) resolve(text);
+          else reject(new TmemError('E_NO_DAEMON', `${socketPath} answers ${response.statusCode}: ${text}`));
+        });
+      });
+      sent.on('timeout', () => sent.destroy(new TmemError('E_NO_DAEMON', `${socketPath} is silent for 10 s`)));
+      sent.on('error', reject);
+      sent.end(body && JSON.stringify(body));
+    });
   }
 
   #configArguments(): string[] {

@@ -13,35 +13,43 @@ import { TmemProcess } from '../support/tmem-process.js';
 const skip = needs('qemu-system-x86_64', 'guest-kernel', 'busybox');
 const LIMIT_SECONDS = 400;
 
-test('two guests swap over a kill -9 of the daemon and find every page right', { skip }, async (t) => {
-  const demo = start(t, ['--json', '--seconds', '10']);
-  const { code, stdout, stderr } = await demo.process.ended;
+test(
+  'two guests swap over a kill -9 of the daemon, and to disk and back, and find every page right',
+  { skip },
+  async (t) => {
+    const demo = start(t, ['--json', '--seconds', '10']);
+    const { code, stdout, stderr } = await demo.process.ended;
 
-  assert.deepEqual([code, stderr], [0, '']);
-  const report: DemoReport = JSON.parse(stdout);
-  assert.equal(stdout, `${JSON.stringify(report)}\n`, 'one document and nothing else');
-  assert.deepEqual(Object.keys(report), ['v', 'guests', 'kills', 'peak']);
-  assert.equal(report.v, 1);
-  assert.deepEqual(
-    report.guests.map(({ name }) => name),
-    ['vm1', 'vm2'],
-  );
-  const pages = GUEST_DATA_MIB * 256;
-  for (const guest of report.guests) {
-    assert.equal(guest.bad, 0);
-    assert.ok(guest.rounds >= 1 && guest.pages_verified >= pages, `${guest.name} has checked all that it has`);
-    assert.ok(guest.swap_ins_after_kill > 1000, `${guest.name} has swapped in after the kill`);
-    assert.ok(guest.swap_ins_after_kill < guest.swap_ins, `${guest.name} has swapped in before the kill`);
-    // A request reads several pages where the guest reads ahead.
-    assert.ok(guest.reads_after_kill > 100, `the daemon has counted reads of ${guest.name}`);
-  }
-  const [kill] = report.kills;
-  assert.equal(report.kills.length, 1);
-  assert.ok(kill!.in_flight > 0 && kill!.down_s >= 2 && kill!.at_s > 0, JSON.stringify(kill));
-  assert.ok(report.peak.stored_pages > 20_000 && report.peak.stored_bytes < report.peak.stored_pages * 4096);
-  nothingIsLeft(demo);
-  console.log(stdout.trimEnd());
-});
+    assert.deepEqual([code, stderr], [0, '']);
+    const report: DemoReport = JSON.parse(stdout);
+    assert.equal(stdout, `${JSON.stringify(report)}\n`, 'one document and nothing else');
+    assert.deepEqual(Object.keys(report), ['v', 'guests', 'kills', 'spills', 'peak']);
+    assert.equal(report.v, 1);
+    assert.deepEqual(
+      report.guests.map(({ name }) => name),
+      ['vm1', 'vm2'],
+    );
+    const pages = GUEST_DATA_MIB * 256;
+    for (const guest of report.guests) {
+      assert.equal(guest.bad, 0);
+      assert.ok(guest.rounds >= 1 && guest.pages_verified >= pages, `${guest.name} has checked all that it has`);
+      assert.ok(guest.swap_ins_after_kill > 1000, `${guest.name} has swapped in after the kill`);
+      assert.ok(guest.swap_ins_after_kill < guest.swap_ins, `${guest.name} has swapped in before the kill`);
+      // A request reads several pages where the guest reads ahead.
+      assert.ok(guest.reads_after_kill > 100, `the daemon has counted reads of ${guest.name}`);
+    }
+    const [kill] = report.kills;
+    assert.equal(report.kills.length, 1);
+    assert.ok(kill!.in_flight > 0 && kill!.down_s >= 2 && kill!.at_s > 0, JSON.stringify(kill));
+    const [spill] = report.spills;
+    assert.equal(report.spills.length, 1);
+    assert.ok(spill!.stored_bytes_after < spill!.stored_bytes_before / 2, JSON.stringify(spill));
+    assert.ok(spill!.spilled_pages > 10_000 && spill!.returned_pages > 1000, JSON.stringify(spill));
+    assert.ok(report.peak.stored_pages > 20_000 && report.peak.stored_bytes < report.peak.stored_pages * 4096);
+    nothingIsLeft(demo);
+    console.log(stdout.trimEnd());
+  },
+);
 
 // The rest is worth something only if a demo can fail.
 test('a demo whose pages are lost with the daemon fails', { skip }, async (t) => {

@@ -25,6 +25,22 @@ export class DemoStore {
     return this.#latest?.status.exports.find(({ name }) => name === exportName)?.reads ?? 0;
   }
 
+  /** What the guest has stored in memory, in bytes, as of the latest look. */
+  storedBytesOf(guest: string): number {
+    const theirs = this.#latest?.status.exports.filter(({ name }) => name.startsWith(`${guest}/`)) ?? [];
+    return theirs.reduce((sum, { stored_bytes: bytes }) => sum + bytes, 0);
+  }
+
+  /** Of all guests. */
+  get storedBytes(): number {
+    return this.#figures?.storedBytes ?? 0;
+  }
+
+  /** Pages in spill files, as of the latest look. */
+  get spilledPages(): number {
+    return this.#figures?.spilledPages ?? 0;
+  }
+
   /** Starts the daemon. Its counters begin at zero with each of its lives. */
   async start(): ReturnType<TmemProcess['start']> {
     const ready = await this.daemon.start();

@@ -53,6 +53,7 @@ async function stopInFlight({ store, guests }: Stage): Promise<number> {
   }
 }
 
-function rounded(seconds: number): number {
+/** To milliseconds. */
+export function rounded(seconds: number): number {
   return Math.round(seconds * 1000) / 1000;
 }

@@ -1,23 +1,23 @@
 /**
- * The phases of the demo, in their order. What comes later, such as memory that is asked back while pages go out to a
- * spill file and return, is one more entry.
+ * The phases of the demo, in their order.
  *
- *     boot ──► fill ──► work ──► kill ──► verify
+ *     boot ──► fill ──► work ──► kill ──► spill ──► verify
  */
 
 import { numberIn } from '../report-line.js';
 import { GUEST_DATA_MIB, GUEST_MEMORY_MIB } from './demo-guest.js';
 import { kill } from './kill-phase.js';
+import { spill } from './spill-phase.js';
 import { type Phase, type Stage, until } from './stage.js';
 import { counted } from './view.js';
 
 /** Part of the demo's time that is over when the daemon is killed, unless guests are slow to fill their memory. */
-const KILL_AT = 0.4;
+const KILL_AT = 0.3;
 
 /** Pages that each guest has swapped in before the daemon is killed. */
 const SWAP_INS_BEFORE_KILL = 500;
 
-export const PHASES: readonly Phase[] = [boot, fill, work, kill, verify];
+export const PHASES: readonly Phase[] = [boot, fill, work, kill, spill, verify];
 
 async function boot({ guests, doing, say }: Stage): Promise<void> {
   doing('Linux boots, without KVM');
@@ -52,7 +52,7 @@ async function work(stage: Stage): Promise<void> {
 /** The guests go on as before, until the time that is left is what a last look at every page takes. */
 async function verify(stage: Stage): Promise<void> {
   const { guests, seconds, now, doing, say } = stage;
-  doing('guests go on: what comes back from tmem is what was stored before the kill');
+  doing('guests go on: what comes back is what was stored, before the kill and before it was on the disk');
   const pages = GUEST_DATA_MIB * 256;
   const lookSeconds = Math.max(...guests.map(({ pagesPerSecond }) => pages / pagesPerSecond));
   await until(stage, () => now() >= seconds - lookSeconds);

@@ -34,6 +34,7 @@ function report(change: Partial<DemoGuestReport> = {}): DemoReport {
       { name: 'vm2', ...guest, ...after, ...change },
     ],
     kills: [{ at_s: 30, down_s: 2.4, in_flight: 2 }],
+    spills: [],
     peak: { stored_pages: 50_000, stored_bytes: 100_000_000 },
   };
 }

@@ -4,6 +4,8 @@ export interface DemoReport {
   readonly v: 1;
   readonly guests: readonly DemoGuestReport[];
   readonly kills: readonly DemoKill[];
+  /** Each time that memory was taken away. */
+  readonly spills: readonly DemoSpill[];
   /** Most at any look, over all guests. */
   readonly peak: { readonly stored_pages: number; readonly stored_bytes: number };
 }
@@ -32,6 +34,20 @@ export interface DemoKill {
    * memory to say counts as none.
    */
   readonly in_flight: number;
+}
+
+export interface DemoSpill {
+  /** Since the demo began. */
+  readonly at_s: number;
+  /** From when memory was taken away to when it was given back. */
+  readonly taken_s: number;
+  /** What the guests had stored in memory when it was taken away, and when it was given back. */
+  readonly stored_bytes_before: number;
+  readonly stored_bytes_after: number;
+  /** In the spill files when memory was given back. */
+  readonly spilled_pages: number;
+  /** Fewer than these when the demo stopped waiting for them: read by their guest, or written anew. */
+  readonly returned_pages: number;
 }
 
 /** Why it was no success, in a sentence; undefined when every guest is right and has swapped after a kill. */

@@ -9,9 +9,9 @@
  * started ends with it, in every case.
  */
 
-import { statfsSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import path from 'node:path';
-import { TmemError } from '../../base/errors.js';
+import { type ErrorCode, TmemError } from '../../base/errors.js';
 import { formatSize } from '../../base/size.js';
 import { MIB } from '../../base/units.js';
 import { findKernel, type GuestKernel } from '../find-kernel.js';
@@ -21,7 +21,8 @@ import { kernelFromFile } from '../kernel-file.js';
 import { findAll } from '../missing-tool.js';
 import { numberIn, readReport } from '../report-line.js';
 import { Undo } from '../undo.js';
-import { DemoGuest, GUEST_MEMORY_MIB } from './demo-guest.js';
+import { diskPlace } from '../disk-place.js';
+import { DemoGuest, GUEST_DATA_MIB, GUEST_MEMORY_MIB } from './demo-guest.js';
 import { DemoStore } from './demo-store.js';
 import { PHASES } from './phases.js';
 import type { DemoReport } from './report.js';
@@ -39,6 +40,9 @@ export interface DemoOptions {
 
 /** Arena for each guest: its data takes half of it, and a quarter more is slack. */
 const CAPACITY_MIB_PER_GUEST = 96;
+
+/** What a guest has in swap goes to its spill file, most of it. */
+const SPILL_MIB_PER_GUEST = GUEST_DATA_MIB;
 
 /** On a slow machine everything takes longer; nothing runs longer than this beyond its time. */
 const PATIENCE_SECONDS = 300;
@@ -83,6 +87,7 @@ class Demo {
   readonly #undo: Undo;
   readonly #began = performance.now();
   readonly #guests: DemoGuest[] = [];
+  readonly #spillFolder: string;
   #doing = '';
   #over = false;
   #fail: (error: unknown) => void = () => undefined;
@@ -95,6 +100,9 @@ class Demo {
     this.#options = options;
     this.#kernel = kernel;
     this.#undo = undo;
+    const folder = mkdtempSync(path.join(diskPlace(), 'tmem-demo-'));
+    this.#spillFolder = folder;
+    undo.add(async () => rmSync(folder, { recursive: true, force: true }));
     // It is waited for in a race, and may come when that is over.
     this.#failure.catch(() => undefined);
   }
@@ -103,7 +111,10 @@ class Demo {
     const store = this.#makeStore();
     const ready = await store.start();
     const { screen } = this.#options;
-    screen.say(this.#now(), `tmem serve (process ${store.daemon.pid}) keeps pages in ${store.daemon.arena}`);
+    screen.say(
+      this.#now(),
+      `tmem serve (process ${store.daemon.pid}) keeps pages in ${store.daemon.arena} and may spill to ${this.#spillFolder}`,
+    );
     for (const [at, { name, socket }] of ready.exports.entries()) this.#startGuest(at, name, socket);
     const started = this.#guests.map(({ name, guest }) => `${name} (process ${guest.pid})`).join(', ');
     screen.say(
@@ -133,13 +144,20 @@ class Demo {
     const store = new DemoStore({
       name: 'demo',
       capacity: `${capacityMib}M`,
-      config: names.map((name) => `[guest.${name}.swap.swap0]\nsize = "512MiB"\n`).join(''),
+      config: names.map((name) => this.#configOf(name)).join(''),
       limitSeconds: seconds + PATIENCE_SECONDS,
       onDeath: (how) => this.#fail(new TmemError('E_INTERNAL', `the daemon ${how}`)),
     });
     this.#undo.add(() => store.daemon.close());
-    requireRoom(store.daemon.arena, capacityMib * MIB);
+    requireRoom('E_ARENA_FULL', store.daemon.arena, capacityMib * MIB);
+    requireRoom('E_SPILL', this.#spillFolder, guests * SPILL_MIB_PER_GUEST * MIB);
     return store;
+  }
+
+  #configOf(name: string): string {
+    const file = path.join(this.#spillFolder, `${name}.spill`);
+    // A string of TOML has the escapes of JSON.
+    return `[guest.${name}.swap.swap0]\nsize = "512MiB"\nspill = ${JSON.stringify(file)}\n`;
   }
 
   #startGuest(at: number, exportName: string, socket: string): void {
@@ -175,6 +193,7 @@ class Demo {
       guests: this.#guests,
       store,
       kills: [],
+      spills: [],
       now: () => this.#now(),
       look: () => store.look(performance.now()),
       say: (words) => screen.say(this.#now(), words),
@@ -191,7 +210,7 @@ class Demo {
     this.#options.screen.show({ seconds: this.#now(), doing: this.#doing, guests, store: store.figures });
   }
 
-  #report({ guests, kills, store }: Stage): DemoReport {
+  #report({ guests, kills, spills, store }: Stage): DemoReport {
     return {
       v: 1,
       guests: guests.map(({ name, guest, exportName, swapInsAtKill }) => {
@@ -208,6 +227,7 @@ class Demo {
         };
       }),
       kills,
+      spills,
       peak: { stored_pages: store.peakPages, stored_bytes: store.peakBytes },
     };
   }
@@ -218,11 +238,11 @@ class Demo {
 }
 
 /** A store that cannot have its capacity refuses pages early, and QEMU pauses the guest: better not to begin. */
-function requireRoom(arena: string, bytes: number): void {
-  const { bsize, bavail } = statfsSync(arena);
+function requireRoom(code: ErrorCode, folder: string, bytes: number): void {
+  const { bsize, bavail } = statfsSync(folder);
   if (bsize * bavail >= bytes) return;
   throw new TmemError(
-    'E_ARENA_FULL',
-    `the demo needs ${formatSize(bytes)} in ${path.dirname(arena)} and ${formatSize(bsize * bavail)} are free: make room, or ask for fewer --guests`,
+    code,
+    `the demo needs ${formatSize(bytes)} in ${path.dirname(folder)} and ${formatSize(bsize * bavail)} are free: make room, or ask for fewer --guests`,
   );
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DemoGuest } from './demo-guest.js';
 import type { DemoStore } from './demo-store.js';
-import type { DemoKill } from './report.js';
+import type { DemoKill, DemoSpill } from './report.js';
 
 /** What the phases of the demo share. */
 export interface Stage {
@@ -10,6 +10,7 @@ export interface Stage {
   readonly guests: readonly DemoGuest[];
   readonly store: DemoStore;
   readonly kills: DemoKill[];
+  readonly spills: DemoSpill[];
   /** Seconds since the demo began. */
   readonly now: () => number;
   /** Looks at the daemon once more. */
@@ -33,4 +34,11 @@ export async function until(stage: Stage, condition: () => boolean): Promise<voi
     if (stage.isOver()) throw new Error('the demo is over');
     await sleep(POLL_MS);
   }
+}
+
+/** The same, or after so many seconds. @returns whether it holds */
+export async function untilOrLate(stage: Stage, seconds: number, condition: () => boolean): Promise<boolean> {
+  const end = stage.now() + seconds;
+  await until(stage, () => condition() || stage.now() >= end);
+  return condition();
 }

@@ -54,8 +54,9 @@ test('a dead daemon has an arena and neither memory nor rates', () => {
   ]);
 });
 
-test('spilled pages are shown where there is a way out of memory', () => {
-  assert.match(plainLine({ ...figures, store: { ...store, spilledPages: 1234 } }), /2\.0:1, 1,234 spilled, 1,203/);
+test('spilled pages are shown where there is a way out of memory, and take none', () => {
+  const spilled = { ...store, spilledPages: 25_000 };
+  assert.match(plainLine({ ...figures, store: spilled }), /50,000 pages stored at 1\.0:1, 25,000 spilled, 1,203/);
 });
 
 test('before the first look there is nothing to divide', () => {

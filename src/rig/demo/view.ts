@@ -70,8 +70,10 @@ function storeWords({ store }: Figures): string {
   return [stored, ...spilled, ...(store.alive ? rates : [])].join(', ');
 }
 
-function ratioWords({ storedPages, storedBytes }: StoreFigures): string {
-  return storedBytes === 0 ? '' : ` at ${((storedPages * PAGE_BYTES) / storedBytes).toFixed(1)}:1`;
+/** Of those in memory. */
+function ratioWords({ storedPages, spilledPages, storedBytes }: StoreFigures): string {
+  const bytes = (storedPages - (spilledPages ?? 0)) * PAGE_BYTES;
+  return storedBytes === 0 ? '' : ` at ${(bytes / storedBytes).toFixed(1)}:1`;
 }
 
 function row(cellOf: (column: Column) => string): string {
