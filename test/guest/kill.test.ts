@@ -9,8 +9,8 @@ const KILLS = 2;
 const DOWN_MS = 2000;
 /** Page reads before each kill. */
 const READS_BETWEEN = 6000;
-/** Page reads over all, and of these after the last kill. */
-const READS_WANTED = 50_000;
+/** Page reads over all, and of these after the last kill. Without kills a test of its own reads 50,000. */
+const READS_WANTED = 25_000;
 const READS_AFTER_WANTED = 5000;
 
 test(
