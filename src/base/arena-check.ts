@@ -6,6 +6,8 @@ export interface ArenaCheck {
   readonly records: number;
   /** Live pages, damaged ones included. */
   readonly pages: number;
+  /** Those of them that are in spill files, of which the arena has marks alone: the files are not looked at. */
+  readonly spilledPages: number;
   /** Records after the last whole one of an unsealed segment: a write that a crash cut. Not damage. */
   readonly tornTail: boolean;
   /** Pages whose newest record cannot be read back; at most {@link DAMAGED_PAGES_MAX} of them are named. */

@@ -10,6 +10,7 @@ const whole = {
   pages: 20,
   tornTail: false,
   damaged: [],
+  spilledPages: 0,
   damagedPages: 0,
   damage: [],
 };
@@ -39,4 +40,12 @@ test('a table has one word per cell, numbers to the right and no trailing spaces
     ),
     'NAME     SIZE  X\na       10MiB  -\nlonger     1B  y\n',
   );
+});
+
+test('pages in spill files are counted, and said not to be looked at', () => {
+  assert.match(
+    checkReport('/a', { ...whole, spilledPages: 5 }),
+    /^5 pages are in spill files, which are not looked at/m,
+  );
+  assert.doesNotMatch(checkReport('/a', whole), /spill/);
 });

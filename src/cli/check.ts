@@ -32,6 +32,9 @@ export function checkReport(place: string, check: ArenaCheck): string {
   const unnamed = check.damagedPages - check.damaged.length;
   return [
     `arena ${place}: format ${check.version}, ${check.segments} segments, ${check.records} records, ${check.pages} pages\n`,
+    check.spilledPages > 0
+      ? `${check.spilledPages} pages are in spill files, which are not looked at: only their marks are\n`
+      : '',
     check.tornTail ? 'torn tail: a crash cut the last write; nothing that was acknowledged is missing\n' : '',
     ...check.damaged.map(({ pool, page }) => `damaged: ${pool} page ${page}\n`),
     unnamed > 0 ? `damaged: ${unnamed} more\n` : '',
@@ -48,6 +51,7 @@ function checkDocument(place: string, check: ArenaCheck): object {
     segments: check.segments,
     records: check.records,
     pages: check.pages,
+    spilled_pages: check.spilledPages,
     torn_tail: check.tornTail,
     damaged_pages: check.damagedPages,
     damaged: check.damaged.map(({ pool, page }) => ({ pool, page })),

@@ -5,6 +5,7 @@ import { TmemError } from '../base/errors.js';
 import { MIB } from '../base/units.js';
 import { type BadPage, checkEngine } from '../engine/check.js';
 import { loadKernel } from '../engine/kernel.js';
+import type { StoreIndex } from '../engine/store-index.js';
 import { FORMAT_VERSION } from '../engine/segment-header.js';
 import { RealSegmentFiles } from '../io/real-segment-files.js';
 import { decodePoolName } from '../tmem/names.js';
@@ -24,6 +25,7 @@ export const checkArena: CheckArena = (arena, kind) => {
     segments: sum.segments + check.segments,
     records: sum.records + check.records,
     pages: sum.pages + check.pages,
+    spilledPages: sum.spilledPages + check.spilledPages,
     tornTail: sum.tornTail || check.tornTail,
     damaged: [...sum.damaged, ...check.damaged].slice(0, DAMAGED_PAGES_MAX),
     damagedPages: sum.damagedPages + check.damagedPages,
@@ -42,6 +44,7 @@ function checkPart(folder: string, kind: 'tmpfs' | 'disk', name: string): ArenaC
       segments,
       records: recovered.records,
       pages: recovered.pages,
+      spilledPages: spilledPagesOf(recovered.index),
       tornTail: recovered.droppedRecords > 0,
       damaged: badPages.slice(0, DAMAGED_PAGES_MAX).map(damagedPage),
       damagedPages: badPages.length,
@@ -50,6 +53,11 @@ function checkPart(folder: string, kind: 'tmpfs' | 'disk', name: string): ArenaC
   } finally {
     files.close();
   }
+}
+
+function spilledPagesOf({ objects }: StoreIndex): number {
+  const pools = new Set(Array.from(objects.values(), ({ pool }) => pool));
+  return [...pools].reduce((sum, { spilledPages }) => sum + spilledPages, 0);
 }
 
 function damagedPage({ object, index }: BadPage): DamagedPage {

@@ -62,8 +62,9 @@ export class Spiller {
     this.#ground = ground;
   }
 
-  get isIdle(): boolean {
-    return this.#spills.length === 0;
+  /** Memory of what slots are in use. */
+  get metadataBytes(): number {
+    return this.#spills.reduce((sum, { slots }) => sum + slots.bytes, 0);
   }
 
   /** From now on pages of the pool may leave for this file. */
@@ -99,6 +100,7 @@ export class Spiller {
 
   /** Pages of so many bytes as stored are to leave. */
   demand(bytes: number): void {
+    if (this.#spills.length === 0) return;
     this.#demanded += bytes;
     this.pump();
   }

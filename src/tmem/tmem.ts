@@ -264,9 +264,10 @@ export class Tmem {
     return given;
   }
 
-  /** The index, and what the orders know of pages. */
+  /** The index, what the orders know of pages, and the slots of spill files. */
   get metadataBytes(): number {
-    return this.#engine.metadataBytes + this.#entries.bytes + this.#ground.eviction.metadataBytes;
+    const { eviction, spiller } = this.#ground;
+    return this.#engine.metadataBytes + this.#entries.bytes + eviction.metadataBytes + spiller.metadataBytes;
   }
 
   #join(uuid: bigint, name: string, attributes: PoolAttributes, member: Membership): TmemPool {
