@@ -7,8 +7,10 @@ import { randomInt } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Prng, seededPrng } from '../../src/base/prng.js';
-import { PAGE_BYTES } from '../../src/base/units.js';
+import { KIB, PAGE_BYTES } from '../../src/base/units.js';
+import { FaultyDisk } from '../support/faulty-disk.js';
 import { type NbdClient, NbdReplyError } from '../support/nbd-client.js';
+import { needs } from '../support/needs.js';
 import { PageHistory } from '../support/page-history.js';
 import { connectReal, serveReal } from '../support/real-daemon.js';
 import { makePlaces, type Places, type TmemProcess } from '../support/tmem-process.js';
@@ -20,65 +22,107 @@ const SEED = Number(process.env['TMEM_SEED'] ?? randomInt(2 ** 31));
 const CONNECTIONS = 4;
 /** Of each connection. */
 const IN_FLIGHT = 6;
-const PAGES = 2048;
 /** Most requests are for the first few. */
 const HOT_PAGES = 24;
 const REQUEST_PAGES_MAX = 4;
 
-/** So small, for 8 MiB of pages, that segments are cleaned all the time; so large that none is refused. */
-const DAEMON = { capacity: '16MiB', exports: { a: '8MiB' } };
+interface Setting {
+  readonly where: string;
+  readonly capacity: string;
+  readonly pages: number;
+  /** Of each call to the spill file, if there is one. */
+  readonly spillMs?: number;
+}
 
-test(
-  `R38, R39, R40: over ${CONNECTIONS} connections and ${KILLS} kills, no read returns what was written over or discarded`,
-  { timeout: 30_000 + KILLS * 15_000 },
-  async (t) => {
-    t.diagnostic(`seed ${SEED}`);
-    try {
-      await new Crowd(makePlaces(), seededPrng(SEED)).run(t);
-    } catch (error) {
-      const line = `TMEM_SEED=${SEED} TMEM_KILLS=${KILLS} node --enable-source-maps --test dist/test/crash/concurrent.test.js`;
-      throw new Error(`${String(error)}\n${line}`, { cause: error });
-    }
-  },
-);
+const SETTINGS: readonly Setting[] = [
+  // So small, for 8 MiB of pages, that segments are cleaned all the time; so large that none is refused.
+  { where: 'in the store', capacity: '16MiB', pages: 2048 },
+  // A third of the pages finds room in the store.
+  { where: 'in the store and on a slow disk', capacity: '8MiB', pages: 12_288, spillMs: 2 },
+];
+
+for (const setting of SETTINGS) {
+  test(
+    `R38, R39, R40: over ${CONNECTIONS} connections and ${KILLS} kills, no read returns what was written over or discarded, ${setting.where}`,
+    { timeout: 60_000 + KILLS * 15_000, skip: setting.spillMs === undefined ? false : needs('gcc') },
+    async (t) => {
+      t.diagnostic(`seed ${SEED}`);
+      try {
+        await new Crowd(makePlaces(), seededPrng(SEED), setting).run(t);
+      } catch (error) {
+        const line = `TMEM_SEED=${SEED} TMEM_KILLS=${KILLS} node --enable-source-maps --test dist/test/crash/concurrent.test.js`;
+        throw new Error(`${String(error)}\n${line}`, { cause: error });
+      }
+    },
+  );
+}
 
 class Crowd {
   readonly #places: Places;
   readonly #prng: Prng;
-  readonly #history = new PageHistory(PAGES);
+  readonly #setting: Setting;
+  readonly #disk: FaultyDisk | undefined;
+  readonly #history: PageHistory;
   #daemon: TmemProcess | undefined;
   #version = 0;
   #ended = false;
 
-  constructor(places: Places, prng: Prng) {
+  constructor(places: Places, prng: Prng, setting: Setting) {
     this.#places = places;
     this.#prng = prng;
+    this.#setting = setting;
+    this.#history = new PageHistory(setting.pages);
+    if (setting.spillMs !== undefined) this.#disk = new FaultyDisk();
   }
 
   async run(t: TestContext): Promise<void> {
     try {
+      const { pages, spillMs } = this.#setting;
+      if (spillMs !== undefined) await this.#fill();
       for (let kill = 0; kill < KILLS; kill++) {
         await this.#start();
+        this.#disk?.be({ delayMs: spillMs ?? 0 });
         await this.#live();
       }
+      this.#disk?.be({});
+      const calls = this.#disk?.calls;
       await this.#start();
       const client = await connectReal(this.#places, 'a');
-      for (let page = 0; page < PAGES; page += REQUEST_PAGES_MAX) await this.#read(client, page, REQUEST_PAGES_MAX);
+      for (let page = 0; page < pages; page += REQUEST_PAGES_MAX) await this.#read(client, page, REQUEST_PAGES_MAX);
       await client.disconnect();
       this.#history.check();
       const { counts } = this.#history;
       t.diagnostic(JSON.stringify(counts));
-      console.log(JSON.stringify({ kills: KILLS, connections: CONNECTIONS, ...counts }));
+      const spill = calls === undefined ? {} : { spillReads: calls.reads, spillWrites: calls.writes };
+      console.log(JSON.stringify({ kills: KILLS, connections: CONNECTIONS, ...counts, ...spill }));
+      if (calls !== undefined) assert.ok(calls.reads > 10 * KILLS && calls.writes > KILLS, 'pages go both ways');
       assert.ok(counts.contendedReads > counts.reads / 20, 'reads meet changes of the same page');
       assert.ok(counts.lost >= KILLS, 'kills cut changes off');
     } finally {
       await this.#daemon?.[Symbol.asyncDispose]();
+      this.#disk?.remove();
       this.#places.remove();
     }
   }
 
+  /** Every page once, so that most have to leave the store. */
+  async #fill(): Promise<void> {
+    await this.#start();
+    const client = await connectReal(this.#places, 'a');
+    for (let page = 0; page < this.#setting.pages; page += REQUEST_PAGES_MAX) {
+      await this.#write(client, page, REQUEST_PAGES_MAX);
+    }
+    await client.disconnect();
+    await this.#daemon!.stop('SIGTERM');
+  }
+
   async #start(): Promise<void> {
-    this.#daemon = serveReal(this.#places, DAEMON);
+    const { capacity, pages } = this.#setting;
+    this.#daemon = serveReal(this.#places, {
+      capacity,
+      exports: { a: `${(pages * PAGE_BYTES) / KIB}KiB` },
+      ...(this.#disk && { spill: { a: this.#disk.file('a') }, env: this.#disk.environment }),
+    });
     await this.#daemon.ready();
   }
 
@@ -101,7 +145,7 @@ class Crowd {
   async #requests(client: NbdClient): Promise<void> {
     while (!this.#ended) {
       const count = 1 + (this.#prng.below(3) === 0 ? this.#prng.below(REQUEST_PAGES_MAX) : 0);
-      const from = this.#prng.below(4) === 0 ? PAGES : HOT_PAGES;
+      const from = this.#prng.below(4) === 0 ? this.#setting.pages : HOT_PAGES;
       const first = this.#prng.below(from - count);
       const dice = this.#prng.below(20);
       try {
