@@ -69,15 +69,18 @@ const LOG_LINES_KEPT = 20;
 export class TmemProcess {
   readonly runDir: string;
   readonly arena: string;
+  /** Text of the config file that the next life reads. */
+  config: string | undefined;
   readonly #folder: string;
   readonly #options: TmemProcessOptions;
   #child: TetheredProcess | undefined;
-  /** By us. */
-  #killed = false;
+  /** The one that we killed last: its pipes may be closed only when the next one has been started. */
+  #killed: TetheredProcess | undefined;
   #log: string[] = [];
 
   constructor(options: TmemProcessOptions) {
     this.#options = options;
+    this.config = options.config;
     const prefix = `tmem-${options.name ?? 'rig'}-`;
     this.#folder = mkdtempSync(path.join(tmpdir(), prefix));
     this.runDir = path.join(this.#folder, 'run');
@@ -103,7 +106,6 @@ export class TmemProcess {
     const args = ['serve', ...folders, ...limits, '--http', 'off', ...this.#configArguments(), ...more];
     const child = spawnTethered(process.execPath, ['--enable-source-maps', program, ...args], this.#options);
     this.#child = child;
-    this.#killed = false;
     this.#log = [];
     createInterface({ input: child.stderr }).on('line', (line) => {
       this.#log.push(line);
@@ -111,7 +113,8 @@ export class TmemProcess {
     });
     await this.#readyLine(child);
     child.once('close', (code, signal) => {
-      if (!this.#killed) this.#options.onDeath?.(`ended with ${signal ?? code}; its log:\n${this.#log.join('\n')}`);
+      if (this.#killed !== child)
+        this.#options.onDeath?.(`ended with ${signal ?? code}; its log:\n${this.#log.join('\n')}`);
     });
     return v.parse(readyFile, JSON.parse(readFileSync(path.join(this.runDir, 'ready.json'), 'utf8')));
   }
@@ -150,7 +153,7 @@ export class TmemProcess {
       this.freeze();
       await new Promise((resolve) => setTimeout(resolve, frozenMs));
     }
-    this.#killed = true;
+    this.#killed = child;
     child.kill('SIGKILL');
     await ended(child);
   }
@@ -184,10 +187,9 @@ export class TmemProcess {
   }
 
   #configArguments(): string[] {
-    const { config } = this.#options;
-    if (config === undefined) return [];
+    if (this.config === undefined) return [];
     const file = path.join(this.#folder, 'tmem.toml');
-    writeFileSync(file, config);
+    writeFileSync(file, this.config);
     return ['--config', file];
   }
 
