@@ -98,6 +98,11 @@ export class MemoryFace implements BlockFace {
     return this.#present[page] === 0 && !this.damaged.has(page);
   }
 
+  /** What it is, whether or not it could be read. */
+  pageNow(page: number): Uint8Array {
+    return this.#data.slice(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+  }
+
   commit(): CommitOutcome {
     this.commits++;
     const failed = this.failingCommits > 0;

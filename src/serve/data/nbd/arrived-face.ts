@@ -50,8 +50,18 @@ export class ArrivedFace implements BlockFace {
     return pages;
   }
 
-  /** The request, which is held, needs this page, which is away. */
+  /** The request has come as far as this page. */
+  releaseBefore(page: number): void {
+    for (const [at, fetched] of this.#pages) {
+      if (at >= page) continue;
+      fetched.release();
+      this.#pages.delete(at);
+    }
+  }
+
+  /** The request, which is held, has come as far as this page and needs it, and it is away. */
   want(page: number, arrived: () => void): void {
+    this.releaseBefore(page);
     this.#pages.get(page)?.release();
     this.#pages.set(page, this.elsewhere.fetch(page, arrived));
   }

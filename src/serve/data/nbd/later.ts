@@ -76,6 +76,7 @@ export class Later {
 
   /** What is left of the request is carried out again when the pages of it have arrived, or there may be room. */
   park(request: NbdRequest, lack: WriteLack, rest: Rest, payload: Uint8Array = NO_BYTES): void {
+    this.face.releaseBefore(Math.floor(rest.offset / PAGE_BYTES));
     const parked = { request: { ...request, ...rest }, payload, pages: this.face.part() };
     if (lack === WriteOutcome.later) this.#parked.untilRoom(parked);
     else this.#parked.untilArrived(parked);
@@ -111,7 +112,7 @@ export class Later {
     }
     if (lack === WriteOutcome.stored) return 'lacksNothing';
     if (this.#rerun !== undefined) {
-      return { lack, rest: { offset, length }, payload: this.#rerun.payload.subarray(this.#fedBytes) };
+      return { lack, rest: { offset, length }, payload: withoutStart(this.#rerun.payload, this.#fedBytes) };
     }
     if (length <= PARKED_PAYLOAD_MAX) {
       this.#lack = lack;
@@ -134,4 +135,10 @@ export class Later {
     this.#parked.close();
     this.face.release();
   }
+}
+
+/** What was at the start is not kept in memory, once it is most of it: so that as often as this is done, a byte is copied once. */
+function withoutStart(payload: Uint8Array, bytes: number): Uint8Array {
+  const left = payload.subarray(bytes);
+  return left.length * 2 < left.buffer.byteLength ? left.slice() : left;
 }

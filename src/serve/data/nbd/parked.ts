@@ -10,7 +10,7 @@
  */
 import type { Elsewhere } from '../../../base/elsewhere.js';
 import { KIB, MIB, PAGE_BYTES } from '../../../base/units.js';
-import type { NbdRequest } from '../../../wire/nbd/request.js';
+import { Command, type NbdRequest } from '../../../wire/nbd/request.js';
 import type { FetchedPages } from './arrived-face.js';
 
 export const PARKED_MAX = 256;
@@ -19,8 +19,9 @@ export const PARKED_BYTES_MAX: number = MIB;
 /** A payload that is longer is not put aside: its connection waits with it. */
 export const PARKED_PAYLOAD_MAX: number = MIB;
 
-/** Pages of a request that are fetched at once: of a longer read, the rest comes after these. */
-const FETCHED_AT_ONCE: number = (256 * KIB) / PAGE_BYTES;
+/** Of a request, what is fetched at once: of a longer read, the rest comes after these. */
+export const FETCHED_BYTES_MAX: number = 256 * KIB;
+const FETCHED_AT_ONCE: number = FETCHED_BYTES_MAX / PAGE_BYTES;
 
 export interface ParkedRequest {
   readonly request: Readonly<NbdRequest>;
@@ -55,19 +56,28 @@ export class Parked {
     return this.#ready.length > 0;
   }
 
-  /** Until the pages of its range have arrived that are away. `pages` are those that it has already. */
+  /**
+   * Until pages have arrived that are away: of a read all in its range, of a change those that it changes in part. `pages`
+   * are those that it has already.
+   */
   untilArrived(parked: ParkedRequest): void {
     const { request, pages } = parked;
-    const first = Math.floor(request.offset / PAGE_BYTES);
-    const end = Math.ceil((request.offset + request.length) / PAGE_BYTES);
+    const { offset, length } = request;
+    const isRead = request.command === Command.read;
+    const first = Math.floor(offset / PAGE_BYTES);
+    const last = Math.ceil((offset + length) / PAGE_BYTES) - 1;
+    // What lies between the edges of a change, perhaps gigabytes, is not looked at.
+    const next = (page: number): number => (isRead ? page + 1 : Math.max(page + 1, last));
     let coming = 1;
     const arrived = (): void => {
       if (--coming === 0) this.#isReady(parked);
     };
     this.#add(parked);
-    for (let page = first; page < end && coming <= FETCHED_AT_ONCE; page++) {
+    for (let page = first; page <= last && coming <= FETCHED_AT_ONCE; page = next(page)) {
+      const isWhole = page * PAGE_BYTES >= offset && (page + 1) * PAGE_BYTES <= offset + length;
+      if (isWhole && !isRead) continue;
       const { state } = pages.get(page) ?? { state: 'gone' };
-      if (state !== 'gone' || !this.#elsewhere.isAway(page)) continue;
+      if ((state !== 'gone' && state !== 'coming') || !this.#elsewhere.isAway(page)) continue;
       pages.get(page)?.release();
       if (!pages.has(page)) this.#bytes += PAGE_BYTES;
       coming++;
@@ -113,6 +123,7 @@ export class Parked {
   }
 }
 
+/** Of memory. Part of a payload keeps the whole of it. */
 function bytesOf({ payload, pages }: ParkedRequest): number {
-  return payload.length + pages.size * PAGE_BYTES;
+  return payload.buffer.byteLength + pages.size * PAGE_BYTES;
 }

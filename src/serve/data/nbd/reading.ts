@@ -9,7 +9,8 @@
  *     simple, long      read twice, over turns: once to see that every page is sound, then to send it
  *
  * At a page that is away the request is given up, to be read again when the page has been fetched: wholly, or, structured
- * and long, what is left of it. The second pass of the last cannot be: it waits.
+ * and long, what is left of it. Of the last, the first pass gives up where all its pages can be held at once, and passes
+ * over the page where not; the second cannot: it waits.
  *
  * If a page goes bad between the two passes of the last, nothing can be said and the connection is given up. The
  * price, a second decompression, is paid only by old clients for long reads.
@@ -23,6 +24,7 @@ import { type BlockFace, ReadOutcome } from '../../../hooks/block-face.js';
 import { DATA_CHUNK_BYTES, SIMPLE_REPLY_BYTES, writeDataChunk } from '../../../wire/nbd/reply.js';
 import { writeHoleChunk, writeNoneChunk, writeSimpleReply } from '../../../wire/nbd/reply.js';
 import { CommandFlag, NbdError, type NbdRequest } from '../../../wire/nbd/request.js';
+import { FETCHED_BYTES_MAX } from './parked.js';
 import { ErrorText, type Replies } from './replies.js';
 
 /** Never cut, so the most that a turn can overrun its allowance by: 17 pages if unaligned, 50 us. */
@@ -226,6 +228,7 @@ export class Reading {
     let moved = 0;
     for (; moved < pages && this.#left > 0; moved++) {
       const outcome = this.#face.readPage(this.#page, replies.at);
+      if (outcome === ReadOutcome.away && this.#request.length <= FETCHED_BYTES_MAX) return this.#giveUp(moved + 1);
       if (isBad(outcome)) {
         replies.fail(this.#request, NbdError.io, textOf(outcome));
         this.#left = 0;

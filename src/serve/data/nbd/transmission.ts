@@ -190,6 +190,8 @@ export class Transmission {
         return this.#read(pages);
       case Command.write:
         this.#counters.writes++;
+        // With FUA even a write of nothing is answered after a sync, and nobody else asks for that.
+        if (request.length === 0) this.#dirty = true;
         return this.#writing.begin();
       case Command.disconnect:
         if (this.#late === undefined && this.#later === undefined) this.state = 'finished';
@@ -284,7 +286,12 @@ export class Transmission {
   #park(lack: WriteLack, rest: Rest, payload?: Uint8Array): void {
     assert(this.#later !== undefined, 'nothing is lacking where nothing can be away');
     const outcome = this.#settle();
-    if (outcome === CommitOutcome.done) return this.#later.park(this.#request, lack, rest, payload);
+    if (outcome === CommitOutcome.done) {
+      const { command, length } = this.#request;
+      if (command === Command.read) this.#counters.readBytes += length - rest.length;
+      if (command === Command.write) this.#counters.writtenBytes += length - rest.length;
+      return this.#later.park(this.#request, lack, rest, payload);
+    }
     const isFull = outcome === CommitOutcome.full;
     this.replies.fail(
       this.#request,
@@ -347,7 +354,6 @@ export class Transmission {
     if (this.#reading.broken) this.state = 'broken';
     if (this.#reading.active) return;
     if (this.#reading.lacks) {
-      this.#counters.readBytes += this.#request.length - this.#reading.rest.length;
       this.#park(WriteOutcome.away, this.#reading.rest);
       return;
     }

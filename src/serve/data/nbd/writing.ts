@@ -78,7 +78,7 @@ export class Writing {
   fail(error: NbdError, text: Uint8Array): void {
     this.#error = error;
     this.#errorText = text;
-    this.#aside = undefined;
+    this.#forgetAside();
   }
 
   /** Whether what comes next goes to the store, and is not thrown away. */
@@ -105,14 +105,7 @@ export class Writing {
   /** The request is not answered here: the rest of it is put aside, or was. */
   part(): void {
     this.active = false;
-    this.#aside = undefined;
-    this.#asideBytes = 0;
-  }
-
-  /** It has failed, and what is left of its payload is not in the input. */
-  abandon(): void {
-    this.#left = 0;
-    this.#reply();
+    this.#forgetAside();
   }
 
   /**
@@ -161,6 +154,11 @@ export class Writing {
     else if (outcome === WriteOutcome.frozen) this.fail(NbdError.noSpace, ErrorText.frozen);
     else this.fail(NbdError.io, ErrorText.damaged);
     return true;
+  }
+
+  #forgetAside(): void {
+    this.#aside = undefined;
+    this.#asideBytes = 0;
   }
 
   #keep(at: number, end: number, aside: Uint8Array): number {
