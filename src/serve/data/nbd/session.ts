@@ -71,6 +71,8 @@ export class Session implements TransportUser, TurnTaker {
   #arrivedUs = UNTIMED;
   /** Replies are queued in the transport. */
   #blocked = false;
+  /** While replies were queued it was time for a turn. */
+  #isWoken = false;
   /** The transport was told not to read on. */
   #paused = false;
   /** No turn will be taken any more. */
@@ -133,7 +135,11 @@ export class Session implements TransportUser, TurnTaker {
   }
 
   takeTurn(pages: number): number {
-    if (this.#over || this.#blocked) return 0;
+    if (this.#over) return 0;
+    if (this.#blocked) {
+      this.#isWoken = true;
+      return 0;
+    }
     // Enough for the pages of the turn; what it does not take stays in the stash.
     const stashed = this.#stashEnd - this.#stashAt;
     const bytes = Math.min(stashed, (pages + 1) * (PAGE_BYTES + REQUEST_HEADER_BYTES));
@@ -152,8 +158,9 @@ export class Session implements TransportUser, TurnTaker {
     this.#blocked = false;
     if (this.#over) return;
     const hasInput = this.#stashAt < this.#stashEnd && !this.#isHeld;
-    if (hasInput || this.#transmission?.starved === false || this.#transmission?.isDue === true)
-      this.#context.turns.wait(this);
+    const isDue = this.#isWoken || this.#transmission?.starved === false || this.#transmission?.isDue === true;
+    this.#isWoken = false;
+    if (hasInput || isDue) this.#context.turns.wait(this);
     else this.#resumeIfMay();
   }
 
@@ -217,9 +224,11 @@ export class Session implements TransportUser, TurnTaker {
     return this.#transmission?.held === true;
   }
 
-  /** While replies are queued it waits for that to end. */
+  /** While replies are queued the turn waits for that to end. */
   #wake(): void {
-    if (!this.#over && !this.#blocked) this.#context.turns.wait(this);
+    if (this.#over) return;
+    if (this.#blocked) this.#isWoken = true;
+    else this.#context.turns.wait(this);
   }
 
   #sendHandshake(handshake: Handshake): void {
