@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { Clock } from '../../src/base/clock.js';
 import type { Durability } from '../../src/base/durability.js';
 import { MIB } from '../../src/base/units.js';
+import type { BlockFace } from '../../src/hooks/block-face.js';
 import type { NbdCounters } from '../../src/serve/data/nbd/counters.js';
 import { NbdServer } from '../../src/serve/data/nbd/server.js';
 import type { TransportKind } from '../../src/serve/data/nbd/transport.js';
@@ -33,6 +34,8 @@ export async function nbdFixture(
     readOnly?: boolean;
     clock?: Clock;
     durability?: Durability;
+    /** What is served in place of the face over memory. */
+    over?: (face: MemoryFace) => BlockFace;
   } = {},
 ): Promise<NbdFixture> {
   const { transport = 'onread', sizeBytes = 64 * MIB, readOnly = false, clock } = options;
@@ -41,7 +44,13 @@ export async function nbdFixture(
   const memory = heapPageMemory();
   const face = new MemoryFace(memory, sizeBytes, options.durability);
   const server = new NbdServer({ memory, transport, clock });
-  await server.addExport({ name: FIXTURE_EXPORT, description: 'a test', readOnly, socketPath, face });
+  await server.addExport({
+    name: FIXTURE_EXPORT,
+    description: 'a test',
+    readOnly,
+    socketPath,
+    face: options.over?.(face) ?? face,
+  });
   const clients: NbdClient[] = [];
   const counters = (): Readonly<NbdCounters> => {
     const found = server.counters(FIXTURE_EXPORT);
