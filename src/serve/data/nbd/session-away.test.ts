@@ -35,13 +35,16 @@ for (const transport of ['onread', 'stream'] satisfies TransportKind[]) {
       const reads = Array.from({ length: 4 }, (_, n) => client.read(n * 256 * KIB, 256 * KIB));
       await until(() => away().coming.length === 256);
       client.socket.pause();
-      const other = patterned(MIB, 1);
-      const writes = Array.from({ length: 64 }, (_, n) => {
-        if (n === 3) away().endAll();
-        return client.write(4 * MIB + n * 16 * KIB, other.subarray(n * 16 * KIB, (n + 1) * 16 * KIB));
-      });
+      away().endAll();
       await rounds(20);
-      client.socket.resume();
+      // From now on there is room again, and input at the same time.
+      const other = patterned(MIB, 1);
+      const writes = [];
+      for (let n = 0; n < 64; n++) {
+        writes.push(client.write(4 * MIB + n * 16 * KIB, other.subarray(n * 16 * KIB, (n + 1) * 16 * KIB)));
+        if (n === 1) client.socket.resume();
+        await nextRound();
+      }
       for (const [n, read] of reads.entries())
         assert.ok((await read).equals(data.subarray(n * 256 * KIB, (n + 1) * 256 * KIB)));
       await Promise.all(writes);
