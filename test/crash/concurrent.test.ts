@@ -16,7 +16,7 @@ import { connectReal, serveReal } from '../support/real-daemon.js';
 import { makePlaces, type Places, type TmemProcess } from '../support/tmem-process.js';
 import { versionedPage } from '../support/versioned-page.js';
 
-const KILLS = Number(process.env['TMEM_KILLS'] ?? 10);
+const KILLS = Number(process.env['TMEM_KILLS'] ?? 5);
 const SEED = Number(process.env['TMEM_SEED'] ?? randomInt(2 ** 31));
 
 const CONNECTIONS = 4;

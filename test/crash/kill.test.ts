@@ -15,7 +15,7 @@ import { makeDiskPlaces } from '../support/disk-places.js';
 import { needs } from '../support/needs.js';
 import { makePlaces, type Places, type TmemProcess } from '../support/tmem-process.js';
 
-const KILLS = Number(process.env['TMEM_KILLS'] ?? 10);
+const KILLS = Number(process.env['TMEM_KILLS'] ?? 5);
 const SEED = Number(process.env['TMEM_SEED'] ?? randomInt(2 ** 31));
 
 /** One life in so many ends with a clean stop, beside the kills: what it leaves must be good to die on. */
