@@ -19,6 +19,9 @@ const FROZEN_MS = 200;
 const DOWN_MS = 1000;
 const WRITE_BYTES = 1024 * 1024;
 
+/** Of the disk under the spill file, until somebody makes room: a little of what the guest has stored. */
+const ROOM_PAGES = 1024;
+
 /** In this order; each leaves the daemon as the next expects it. */
 const TROUBLES: Readonly<Record<string, (drill: Drill) => Promise<void>>> = {
   killed,
@@ -27,10 +30,11 @@ const TROUBLES: Readonly<Record<string, (drill: Drill) => Promise<void>>> = {
   full,
   frozen,
   'previous version': previousVersion,
+  'disk full under spill': diskFull,
 };
 
 test(
-  'a guest goes on, every page right, after its daemon was killed, hung, stopped, full, frozen, and of another version',
+  'a guest goes on, every page right, after its daemon was killed, hung, stopped, full, frozen, of another version, and its disk full',
   { skip: guestNeeds('mkfifo') },
   async (t) => {
     const drill = new Drill();
@@ -41,7 +45,7 @@ test(
     const end = await verdict(drill.guest);
     assert.equal(numberIn(end, 'bad'), 0, drill.guest.lastLines());
     await drill.guest.waitFor('GUEST', 'bye');
-    assert.equal(drill.deaths.length, 1, 'no daemon has ended by itself but the one that hung');
+    assert.equal(drill.deaths.length, 1, drill.deaths.at(-1)?.how);
     console.log(JSON.stringify({ drill: 'end', ...figuresOf(end) }));
   },
 );
@@ -113,6 +117,29 @@ async function previousVersion({ daemon }: Drill): Promise<void> {
   assert.equal(digest(daemon.arena), before, 'the arena is as it was');
   writeFormatVersion(daemon.arena, FORMAT_VERSION);
   await daemon.start();
+}
+
+/** Another guest takes all the room, and the disk that pages then leave for has too little: until there is more. */
+async function diskFull(drill: Drill): Promise<void> {
+  const { daemon, disk } = drill;
+  disk.be({ roomPages: ROOM_PAGES });
+  drill.addSpillFile();
+  await daemon.kill9(FROZEN_MS);
+  await daemon.start();
+  await drill.goesOn();
+  const other = await NbdClient.connect(drill.otherSocket);
+  await assert.rejects(fill(other), (error) => error instanceof NbdReplyError && /store is full/.test(error.message));
+  await drill.isPaused();
+  assert.ok(disk.calls.refused > 0, 'the disk had no room');
+  disk.be({});
+  await drill.resume();
+  // The other keeps all that it has: what the guest swaps out goes to the disk, and comes back from there.
+  await drill.goesOn();
+  const { exports } = await daemon.status();
+  const { spilled_pages: spilled } = exports.find(({ name }) => name === 'vm/swap0')!;
+  assert.ok(spilled! > ROOM_PAGES, `${spilled} pages are spilled`);
+  other.destroy();
+  await drill.do('pool', 'flush', 'other', 'disk', '--force');
 }
 
 function digest(arena: string): string {

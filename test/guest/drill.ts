@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { Guest } from '../../src/rig/guest.js';
 import { numberIn } from '../../src/rig/report-line.js';
 import { TmemProcess } from '../../src/rig/tmem-process.js';
+import { FaultyDisk } from '../support/faulty-disk.js';
 import { QmpClient } from '../support/qmp-client.js';
 import { main } from '../support/real-daemon.js';
 import { GUEST_LIMIT_SECONDS, swapGuest, until } from '../support/swap-guest.js';
@@ -19,6 +20,8 @@ const CAPACITY = '128MiB';
 
 /** Of the other guest: more than the arena has room for. */
 const OTHER_SIZE = '256MiB';
+
+const CONFIG = `[guest.other.swap.disk]\nsize = "${OTHER_SIZE}"\n[guest.vm.swap.swap0]\nsize = "1GiB"\n`;
 
 /** Pages that the guest must have had swapped in, after it was helped, to be going on. */
 const READS_TO_GO_ON = 3000;
@@ -38,6 +41,8 @@ export class Drill {
   /** When the FIFO is there, one shard hangs. */
   readonly stuckAt: string;
   readonly otherSocket: string;
+  /** Under the guest's spill file, once it has one. */
+  readonly disk: FaultyDisk = new FaultyDisk();
   /** Of daemons that nobody killed. */
   readonly deaths: Death[] = [];
   readonly #folder: string = mkdtempSync(path.join(tmpdir(), 'tmem-drill-'));
@@ -50,8 +55,12 @@ export class Drill {
     this.daemon = new TmemProcess({
       name: 'drill',
       capacity: CAPACITY,
-      config: `[guest.vm.swap.swap0]\nsize = "1GiB"\n[guest.other.swap.disk]\nsize = "${OTHER_SIZE}"\n`,
-      environment: { NODE_OPTIONS: `--import ${preload}`, TMEM_TEST_STUCK: this.stuckAt },
+      config: CONFIG,
+      environment: {
+        NODE_OPTIONS: `--import ${preload}`,
+        TMEM_TEST_STUCK: this.stuckAt,
+        ...this.disk.environment,
+      },
       limitSeconds: GUEST_LIMIT_SECONDS,
       onDeath: (how) => this.deaths.push({ how, atMs: performance.now() }),
     });
@@ -66,6 +75,11 @@ export class Drill {
   get qmp(): QmpClient {
     assert.ok(this.#qmp !== undefined);
     return this.#qmp;
+  }
+
+  /** From the next start on the guest has a spill file. */
+  addSpillFile(): void {
+    this.daemon.config = `${CONFIG}spill = "${this.disk.file('vm')}"\n`;
   }
 
   async begin(t: TestContext): Promise<void> {
@@ -138,6 +152,7 @@ export class Drill {
     this.#qmp?.close();
     await this.#guest?.close();
     await this.daemon.close();
+    this.disk.remove();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
