@@ -1,4 +1,4 @@
-/** `tmem demo`: real guests that swap on tmem, and a daemon that is killed in the middle. */
+/** `tmem demo`: real guests that swap on tmem, a daemon that is killed in the middle, memory that is taken away. */
 import { Command, InvalidArgumentError } from 'commander';
 import { TmemError } from '../base/errors.js';
 
@@ -11,7 +11,7 @@ interface Options {
 
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('boot Linux guests that swap on tmem, kill -9 the daemon, verify every page')
+    .description('boot Linux guests that swap on tmem, kill -9 the daemon, spill to disk, verify every page')
     .option('--guests <n>', 'how many, 1 to 8', wholeNumber(1, 8), 2)
     .option('--seconds <s>', 'about how long, 10 to 3600; a slow machine takes longer', wholeNumber(10, 3600), 60)
     .option('--kernel <file>', 'a bzImage whose modules are installed (default: the one that is found)')

@@ -44,6 +44,7 @@ test(
     const [spill] = report.spills;
     assert.equal(report.spills.length, 1);
     assert.ok(spill!.stored_bytes_after < spill!.stored_bytes_before / 2, JSON.stringify(spill));
+    assert.ok(spill!.arena_bytes_after < spill!.arena_bytes_before, JSON.stringify(spill));
     assert.ok(spill!.spilled_pages > 10_000 && spill!.returned_pages > 1000, JSON.stringify(spill));
     assert.ok(report.peak.stored_pages > 20_000 && report.peak.stored_bytes < report.peak.stored_pages * 4096);
     nothingIsLeft(demo);

@@ -36,6 +36,11 @@ export class DemoStore {
     return this.#figures?.storedBytes ?? 0;
   }
 
+  /** Host memory that the arena takes. */
+  get arenaBytes(): number {
+    return this.#figures?.arenaBytes ?? 0;
+  }
+
   /** Pages in spill files, as of the latest look. */
   get spilledPages(): number {
     return this.#figures?.spilledPages ?? 0;

@@ -44,6 +44,9 @@ export interface DemoSpill {
   /** What the guests had stored in memory when it was taken away, and when it was given back. */
   readonly stored_bytes_before: number;
   readonly stored_bytes_after: number;
+  /** Host memory that the arena took then. */
+  readonly arena_bytes_before: number;
+  readonly arena_bytes_after: number;
   /** In the spill files when memory was given back. */
   readonly spilled_pages: number;
   /** Fewer than these when the demo stopped waiting for them: read by their guest, or written anew. */
