@@ -7,6 +7,9 @@ export interface SegmentBudget {
   /** Bytes that nobody has. Below 0 where the capacity was lowered under what there is. */
   readonly leftBytes: number;
 
+  /** Whether a store waits for room: what is left is for those that would refuse pages, not for anybody's slack. */
+  readonly isWanted: boolean;
+
   /** @returns false, and nothing is taken: so much is not left */
   take(bytes: number): boolean;
 

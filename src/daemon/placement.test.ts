@@ -29,6 +29,11 @@ test('a part that a former worker has left serves what it holds and takes nothin
   );
 });
 
+test('where the capacity had no room for any new part, those of former workers serve what is new as well', () => {
+  const placement = new Placement([{ part: 3, thread: 0, isOpen: false }]);
+  assert.equal(placement.place({ guest: 'a', name: 's' }, undefined), 3);
+});
+
 test('exports of one trust domain are together, where the first of them is, even if that is less even', () => {
   const placement = new Placement(threads(2));
   placement.place({ guest: 'x', name: 's' }, undefined);

@@ -70,7 +70,10 @@ export class Placement {
 
   #leastLoaded(): Place {
     const open = this.#places.filter(({ isOpen }) => isOpen);
-    return open.reduce((least, place) => (this.#loadOf(place) < this.#loadOf(least) ? place : least));
+    // An arena that is full may have none: then what is new goes where there is anything.
+    return (open.length > 0 ? open : this.#places).reduce((least, place) =>
+      this.#loadOf(place) < this.#loadOf(least) ? place : least,
+    );
   }
 
   #loadOf({ thread }: Place): number {

@@ -75,6 +75,28 @@ test('a store yields segments until what it stores fits into no fewer, loses not
   }
 });
 
+test('what one gives up while another waits is not taken back for slack, however much is overwritten meanwhile', () => {
+  const { stores, budget } = twoStores();
+  const [a, b] = stores;
+  const pages = fill(a, 0);
+  for (let page = 0; page < pages; page += 3) a.flush(page);
+  assert.ok(a.commit());
+  fill(b, 0);
+  budget.want(true);
+  for (let given = 0, steps = 0; given < 3; steps++) {
+    if (a.engine.yieldSegment(false) === YieldOutcome.given) given++;
+    assert.ok(steps < 100);
+  }
+  const prng = seededPrng(9);
+  for (let put = 0; put < 500; put++) {
+    const page = 1 + 3 * prng.below(Math.floor(pages / 3));
+    assert.ok(a.store(page, versionedPage(page, 1 + 4 * put)), `overwrite ${put}`);
+    a.engine.catchUp();
+  }
+  assert.equal(budget.leftBytes, 3 * SEGMENT_BYTES);
+  assert.ok(fill(b, 1000) > 0);
+});
+
 test('a file that the file system has no room for is taken from nobody', () => {
   const { stores, files, budget } = twoStores();
   files[0].roomBytes = files[0].occupiedBytes;
@@ -100,8 +122,17 @@ test('whether a batch would find room is known before it is refused', () => {
   const { stores } = twoStores();
   const [a, b] = stores;
   assert.ok(a.engine.mayGrow && b.engine.mayGrow);
-  fill(a, 0);
+  const pages = fill(a, 0);
   assert.equal(a.engine.mayGrow, false);
+  // The other has its reserve and no segment to write into: one segment more is not enough for it.
+  assert.equal(b.engine.mayGrow, false);
+  a.flush(0, pages);
+  assert.ok(a.commit());
+  for (const mayGrow of [false, true]) {
+    while (a.engine.yieldSegment(false) !== YieldOutcome.given);
+    assert.equal(b.engine.mayGrow, mayGrow);
+    assert.equal(b.store(0, versionedPage(0, 1)), mayGrow);
+  }
 });
 
 test('a capacity that was lowered under what is there lets nothing grow before enough was given back', () => {

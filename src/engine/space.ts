@@ -203,13 +203,19 @@ export class Space implements Room {
     this.#pass(cleaner, this.#due(cleaner, this.#isPressed()));
     for (let steps = this.#stepsMax(); steps > 0 && this.#roomForPuts() < this.#batchBytesMax; steps--) {
       // A file that is not there yet is no room: the file system may be full, and in the batch it is too late to clean.
-      if (this.#segments.filesKept < this.#filesWanted(LOAD_SLACK) && this.makeFree('put')) continue;
+      if (this.#mayTakeSlack() && this.makeFree('put')) continue;
       if (!cleaner.step() && !this.makeFree('put')) break;
     }
     for (let files = FILES_AHEAD_PER_BATCH; files > 0 && this.#ahead > 0 && this.#spareFiles() < 1; files--) {
-      if (this.#segments.filesKept >= this.#filesWanted(LOAD_SLACK) || !this.makeFree('put')) break;
+      if (!this.#mayTakeSlack() || !this.makeFree('put')) break;
     }
     this.#sync?.pursue(this.isShort);
+  }
+
+  /** Whether a file more is due for slack, and nobody needs it for pages. */
+  #mayTakeSlack(): boolean {
+    const { budget, filesKept } = this.#segments;
+    return filesKept < this.#filesWanted(LOAD_SLACK) && budget?.isWanted !== true;
   }
 
   /** Whether there is less room than a batch may need, what comes with the next syncs aside. */
@@ -264,8 +270,8 @@ export class Space implements Room {
   /** Whether live bytes may grow by this much into files that are there, or that could be made by the capacity. */
   mayGrow(bytes: number): boolean {
     const { filesKept, filesMax } = this.#segments;
-    if (this.#keptBytes + bytes <= this.#liveBytesMax()) return true;
-    return this.#budgetFiles() > 0 && filesKept < filesMax && this.#fullForBatches === 0;
+    const more = this.#fullForBatches > 0 ? 0 : this.#budgetFiles();
+    return this.#keptBytes + bytes <= this.#liveBytesIn(Math.min(filesKept + more, filesMax));
   }
 
   /** Whether there are more files than live bytes and this slack need. */
@@ -342,7 +348,9 @@ export class Space implements Room {
   #isPressed(): boolean {
     return (
       this.#spareFiles() <= 2 &&
-      (this.#segments.files >= Math.min(this.#filesMax(), this.#filesWanted(LOAD_SLACK)) || this.#fullForBatches > 0)
+      (this.#segments.files >= Math.min(this.#filesMax(), this.#filesWanted(LOAD_SLACK)) ||
+        this.#fullForBatches > 0 ||
+        this.#segments.budget?.isWanted === true)
     );
   }
 

@@ -2,6 +2,7 @@
 import { systemClock } from '../base/clock.js';
 import type { RoomWait } from '../base/room-wait.js';
 import type { RoomWish } from '../base/shard-room.js';
+import type { SharedBudget } from '../base/shared-budget.js';
 import type { Engine } from '../engine/engine.js';
 import type { Tmem } from '../tmem/tmem.js';
 import { RoomGate } from './room-gate.js';
@@ -15,10 +16,11 @@ export interface RoomExchange {
 export function roomExchange(options: {
   readonly engine: Engine;
   readonly tmem: Tmem;
+  readonly budget: SharedBudget;
   readonly wish: (wish: RoomWish) => void;
   readonly isStopped: () => boolean;
 }): RoomExchange {
-  const { engine, tmem, wish, isStopped } = options;
+  const { engine, tmem, budget, wish, isStopped } = options;
   const durability: RoomWait | undefined = engine.durability;
   // Persistent pages may go as well where they have somewhere to go to: that is another giver.
   const givers = [ephemeralPages(tmem)];
@@ -28,6 +30,7 @@ export function roomExchange(options: {
     mayGrow: () => engine.mayGrow,
     price: () => tmem.victimPrice,
     wish,
+    want: (isMore) => budget.want(isMore),
     durability,
   });
   tmem.onShort = () => gate.onShort();

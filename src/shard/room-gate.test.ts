@@ -21,6 +21,17 @@ test('without room and without pages of its own the shard says so once, and all 
   assert.deepEqual(resumed, ['a', 'b'], 'each once');
 });
 
+test('all shards know for how long one wants room, and a moment longer', async () => {
+  const { gate, state } = gateOn();
+  gate.mustWait(() => {});
+  gate.mustWait(() => {});
+  assert.equal(state.wanting, 1);
+  gate.given(512);
+  assert.equal(state.wanting, 1, 'whoever waited has not taken it yet');
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal(state.wanting, 0);
+});
+
 test('what was given and is gone again is asked for again', () => {
   const { gate, wishes } = gateOn();
   gate.mustWait(() => {});
@@ -34,9 +45,9 @@ test('after an answer of nothing puts are refused for a moment without another q
   gate.mustWait(() => resumed.push('a'));
   gate.given(0);
   assert.deepEqual(resumed, ['a']);
-  state.nowUs = 99_999;
+  state.nowUs = 19_999;
   assert.equal(gate.mustWait(assert.fail), false);
-  state.nowUs = 100_000;
+  state.nowUs = 20_000;
   assert.ok(gate.mustWait(() => {}));
   assert.equal(wishes.length, 2);
 });
@@ -77,15 +88,16 @@ test('a host that does not answer keeps nobody waiting for ever, and nor does a 
   closing.mustWait(() => resumed.push('a'));
   closing.close();
   assert.deepEqual(resumed, ['a']);
+  assert.equal(closing.mustWait(assert.fail), false);
 });
 
 function gateOn(durability?: { mustWait(resume: () => void): boolean }): {
   gate: RoomGate;
   wishes: RoomWish[];
   resumed: string[];
-  state: { mayGrow: boolean; price: number; nowUs: number };
+  state: { mayGrow: boolean; price: number; nowUs: number; wanting: number };
 } {
-  const state = { mayGrow: false, price: Infinity, nowUs: 0 };
+  const state = { mayGrow: false, price: Infinity, nowUs: 0, wanting: 0 };
   const wishes: RoomWish[] = [];
   const gate = new RoomGate({
     clock: { nowUs: () => state.nowUs },
@@ -93,6 +105,7 @@ function gateOn(durability?: { mustWait(resume: () => void): boolean }): {
     mayGrow: () => state.mayGrow,
     price: () => state.price,
     wish: (wish) => wishes.push(wish),
+    want: (isMore) => (state.wanting += isMore ? 1 : -1),
     durability,
   });
   return { gate, wishes, resumed: [], state };

@@ -14,10 +14,13 @@ import type { RoomWait } from '../base/room-wait.js';
 import type { RoomWish } from '../base/shard-room.js';
 
 /** After an answer of nothing. */
-const IN_VAIN_US = 100_000;
+const IN_VAIN_US = 20_000;
 
 /** Between two wishes of a shard that helps itself meanwhile. */
 const PACE_US = 10_000;
+
+/** How long what was given is kept from the slack of others, for those who waited to take it. */
+const KEEP_MS = 5;
 
 /** A host that does not answer is no reason to keep a guest waiting for ever. */
 const PATIENCE_MS = 1000;
@@ -31,6 +34,8 @@ export interface RoomGateOptions {
   /** What the next page is worth that this shard could give up itself; Infinity where there is none. */
   readonly price: () => number;
   readonly wish: (wish: RoomWish) => void;
+  /** Tells all shards that this one waits, or does not any more. */
+  readonly want: (isMore: boolean) => void;
   /** Where a sync brings room as well. */
   readonly durability?: RoomWait | undefined;
 }
@@ -42,6 +47,7 @@ export class RoomGate implements RoomWait {
   /** Until then nobody is asked again, because nobody had anything; because pages that go are said already. */
   #inVainUntilUs = -Infinity;
   #saidUntilUs = -Infinity;
+  #isClosed = false;
 
   constructor(options: RoomGateOptions) {
     this.#options = options;
@@ -50,7 +56,7 @@ export class RoomGate implements RoomWait {
   mustWait(resume: () => void): boolean {
     const { durability, mayGrow, price } = this.#options;
     if (durability?.mustWait(resume) === true) return true;
-    if (mayGrow()) return false;
+    if (mayGrow() || this.#isClosed) return false;
     if (this.#options.clock.nowUs() < this.#inVainUntilUs) return false;
     const own = price();
     if (own !== Infinity) {
@@ -64,7 +70,7 @@ export class RoomGate implements RoomWait {
 
   /** Pages of this shard go for lack of room: if others are worth less, let those go from now on. */
   onShort(): void {
-    if (this.#options.clock.nowUs() < Math.max(this.#inVainUntilUs, this.#saidUntilUs)) return;
+    if (this.#isClosed || this.#options.clock.nowUs() < Math.max(this.#inVainUntilUs, this.#saidUntilUs)) return;
     this.#ask(this.#options.price());
   }
 
@@ -76,17 +82,20 @@ export class RoomGate implements RoomWait {
     const nowUs = this.#options.clock.nowUs();
     if (bytes === 0) this.#inVainUntilUs = nowUs + IN_VAIN_US;
     this.#saidUntilUs = nowUs + PACE_US;
+    setTimeout(() => this.#options.want(false), KEEP_MS).unref();
     for (const resume of this.#waiting.splice(0)) resume();
   }
 
   /** Nobody waits any longer. */
   close(): void {
+    this.#isClosed = true;
     this.given(0);
   }
 
   #ask(price: number): void {
     if (this.#patience !== undefined) return;
     this.#patience = setTimeout(() => this.given(0), PATIENCE_MS);
+    this.#options.want(true);
     this.#options.wish({ bytes: this.#options.bytes, price });
   }
 }

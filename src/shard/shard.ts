@@ -106,10 +106,11 @@ class OpenedShard implements Shard {
     wish: (wish: RoomWish) => void,
   ) {
     const startUs = systemClock.nowUs();
+    const budget = options.budget === null ? undefined : new SharedBudget(options.budget);
     const { engine, recovered } = openEngine(kernel, files, {
       segmentBytes: segmentBytesFor(options.capacityBytes),
       capacityBytes: options.capacityBytes,
-      budget: options.budget === null ? undefined : new SharedBudget(options.budget),
+      budget,
       arena: { low: randomBytes(4).readUInt32LE(), high: randomBytes(4).readUInt32LE() },
     });
     this.#kernel = kernel;
@@ -128,8 +129,8 @@ class OpenedShard implements Shard {
     );
     this.#forgetting = new Forgetting(this.#tmem, () => this.#isStopped);
     this.#limits = new LimitsInForce(this.#tmem, options.part);
-    if (options.budget !== null)
-      this.#room = roomExchange({ engine, tmem: this.#tmem, wish, isStopped: () => this.#isStopped });
+    if (budget !== undefined)
+      this.#room = roomExchange({ engine, tmem: this.#tmem, budget, wish, isStopped: () => this.#isStopped });
     this.recovered = {
       pages: recovered.pages,
       droppedRecords: recovered.droppedRecords,
