@@ -96,7 +96,7 @@ for (const [where, make, without] of [
   const arena = `with the arena on ${where}`;
 
   test(
-    `${arena}, a spill disk that fails is an error for its pages alone, and when it is good again nothing is lost`,
+    `${arena}, a spill disk that fails is an I/O error for its pages alone, and when it is good again nothing is lost`,
     { skip: without },
     async () => {
       await using daemon = await start(make());
