@@ -13,6 +13,7 @@ const SIMULATOR_SEEDS = 1_000_000;
 const HALF = SIMULATOR_SEEDS / 2;
 /** A life on a disk is longer, and all pages are compared at once: some 15 ms each. */
 const POWER_LOSS_SEEDS = 300_000;
+const SPILL_SEEDS = 100_000;
 /** Each of the three handshake properties; conversations hold eight requests on average. Together more than 10^7. */
 const HANDSHAKES = 1_500_000;
 const CONVERSATIONS = 750_000;
@@ -29,6 +30,10 @@ const rows = [
       TMEM_SEEDS: POWER_LOSS_SEEDS / 2,
       TMEM_SEED: POWER_LOSS_SEEDS / 2 + 1,
     }),
+  ],
+  [
+    job('spill-a', ['test/crash/spill'], { TMEM_SEEDS: SPILL_SEEDS / 2, TMEM_SEED: 1 }),
+    job('spill-b', ['test/crash/spill'], { TMEM_SEEDS: SPILL_SEEDS / 2, TMEM_SEED: SPILL_SEEDS / 2 + 1 }),
   ],
   [
     job('fuzz-handshakes', ['src/wire/nbd/handshake-property'], { TMEM_FUZZ: HANDSHAKES }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type PowerLossCounts, simulatePowerLoss } from './power-loss.js';
 
-const SEEDS = Number(process.env['TMEM_SEEDS'] ?? 2000);
+const SEEDS = Number(process.env['TMEM_SEEDS'] ?? 1200);
 const FIRST = Number(process.env['TMEM_SEED'] ?? 1);
 
 test(`on a disk, whatever is lost with the power, the store is as it was at one moment since the last flush (${SEEDS} seeds)`, () => {

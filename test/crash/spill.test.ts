@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { simulateSpill, type SpillCounts } from './spill-simulation.js';
 
-const SEEDS = Number(process.env['TMEM_SEEDS'] ?? 2000);
+const SEEDS = Number(process.env['TMEM_SEEDS'] ?? 1200);
 const FIRST = Number(process.env['TMEM_SEED'] ?? 1);
 
 test(`no page is lost, stale or another's on its way out of the store and back, whatever dies (${SEEDS} seeds)`, () => {
