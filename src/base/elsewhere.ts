@@ -25,6 +25,6 @@ export interface Elsewhere {
   /** Of a page that is away. `arrived` is called once, when it is not `coming` any more, and not within the call. */
   fetch(page: number, arrived: () => void): FetchedPage;
 
-  /** After a change was refused for now: `resume` is called once, when it is time to try again. */
+  /** After a change was refused for now: `resume` is called once, when it is time to try again: perhaps within the call. */
   waitForRoom(resume: () => void): void;
 }

@@ -153,7 +153,7 @@ export class SpillHand {
   /** The page found last. */
   object: StoredObject | undefined;
   index: PageIndex = pageIndex(0);
-  /** Times that it came by the last page since it has found one. Two in a row without: there is nothing to be found. */
+  /** Times that it came by the last page, since the caller has set it to 0. */
   turns = 0;
 
   readonly #pool: StoredPool;
@@ -193,7 +193,6 @@ export class SpillHand {
       }
       this.object = this.#current;
       this.index = pageIndex(index);
-      this.turns = 0;
       return looked;
     }
     return looks;
