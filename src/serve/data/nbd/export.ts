@@ -14,8 +14,8 @@ import type { Turns } from './turns.js';
 
 /**
  * Connections at once. QEMU has one, nbdcopy 4, nbd-client as many as it is told and 16 at most in any manual; the
- * rest is for clients that are gone and not yet noticed. Times the half MiB that one can cost, it bounds what a guest
- * can do to its shard.
+ * rest is for clients that are gone and not yet noticed. Times what one can cost, half a MiB and 2 more where requests can
+ * be parked, it bounds what a guest can do to its shard.
  */
 export const EXPORT_CONNECTIONS_MAX = 64;
 

@@ -7,7 +7,8 @@
  *                     ▼                          ▼
  *                   stash ──► next turn       no turn, no reading, until it has left
  *
- * What a client can cost: a stash of 144 KiB, one reply area of 512 KiB queued, 1 MiB of an option in the handshake.
+ * What a client can cost: a stash of 144 KiB, one reply area of 512 KiB queued, 1 MiB of an option in the
+ * handshake; where pages may be away 2 MiB of parked requests.
  * A modest request is carried out where it was read. More than that, in company, is put aside for its share of the
  * rounds (`turns.ts`), and nothing more is read meanwhile, so that libuv does not go on reading 32 times in a row.
  */
