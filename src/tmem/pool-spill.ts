@@ -69,6 +69,7 @@ export class PoolSpill implements SlotOwner {
   /** Its blocks are given back, or are being. */
   #isEmptied = false;
   #isEmptying = false;
+  #isRetired = false;
   #isClosed = false;
 
   constructor(ground: SpillGround, pool: TmemPool, file: SpillFile) {
@@ -82,7 +83,7 @@ export class PoolSpill implements SlotOwner {
   }
 
   get canSpill(): boolean {
-    return !this.isFailing && !this.isExhausted && !this.#isEmptying && !this.#isClosed;
+    return !this.isFailing && !this.isExhausted && !this.#isEmptying && !this.#isRetired && !this.#isClosed;
   }
 
   /** The lowest free slot. */
@@ -132,11 +133,16 @@ export class PoolSpill implements SlotOwner {
     });
   }
 
-  /** The pool is no more, nor is what its file holds. */
+  /** The pool is no more: what its file holds goes as soon as no call is under way. */
   retire(): void {
-    if (this.writing > 0 || this.#reading > 0) return this.close();
-    this.#isEmptying = true;
-    this.file.empty(() => this.close());
+    this.#isRetired = true;
+    this.#leaveEmpty();
+  }
+
+  /** A batch has been written, or could not be. */
+  endWriting(): void {
+    this.writing--;
+    this.#leaveEmpty();
   }
 
   close(): void {
@@ -152,14 +158,26 @@ export class PoolSpill implements SlotOwner {
     this.#reading++;
     this.file.read(slot, bytes, (error) => {
       this.#reading--;
-      if (fetch.state !== 'coming') return;
-      if (error === undefined) this.#arrive(fetch, object, index, slot, bytes, isWanted);
-      else {
-        this.failures++;
-        this.#fetches.delete(slot);
-        fetch.end('failed', NOTHING);
+      if (fetch.state === 'coming') {
+        if (error === undefined) this.#arrive(fetch, object, index, slot, bytes, isWanted);
+        else {
+          this.failures++;
+          this.#fetches.delete(slot);
+          fetch.end('failed', NOTHING);
+        }
       }
+      this.#leaveEmpty();
     });
+  }
+
+  /** Where the arena is on a disk a power loss may bring the pool back, until its end is synced: and its pages with it. */
+  #leaveEmpty(): void {
+    if (!this.#isRetired || this.#isEmptying || this.writing > 0 || this.#reading > 0) return;
+    this.#isEmptying = true;
+    const { durability } = this.#ground.engine;
+    const empty = (): void => this.file.empty(() => this.close());
+    if (durability === undefined) return empty();
+    durability.sync((outcome) => (outcome === CommitOutcome.done ? empty() : this.close()));
   }
 
   #arrive(

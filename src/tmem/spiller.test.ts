@@ -3,11 +3,13 @@ import { test } from 'node:test';
 import { CommitOutcome } from '../base/commit-outcome.js';
 import { pageIndex } from '../base/ids.js';
 import { seededPrng } from '../base/prng.js';
+import type { SegmentFiles } from '../base/segment-files.js';
 import { KIB, MIB } from '../base/units.js';
 import { SEGMENT_HEADER_BYTES } from '../engine/segment-header.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
+import { PowerLossFiles } from '../io/power-loss-files.js';
 import { MemorySpillFile, type SpillFault } from '../tier/memory-spill-file.js';
-import { openSmallStore, pageAt, pageOf, writeVersion } from '../../test/support/small-store.js';
+import { openSmallStore, pageAt, pageOf, type SmallStore, writeVersion } from '../../test/support/small-store.js';
 import { PERSISTENT_PRIVATE } from './pool-attributes.js';
 import { TmemStatus } from './status.js';
 import type { TmemPool } from './tmem-pool.js';
@@ -16,10 +18,15 @@ const SECOND_US = 1e6;
 
 /** A store of 1 MiB, and pools with a spill file each, whose calls end when a test says so. */
 class Scene {
-  readonly segments = new MemorySegmentFiles();
-  readonly store = openSmallStore(this.segments, { capacityBytes: MIB });
+  readonly segments: SegmentFiles;
+  readonly store: SmallStore;
   readonly files: MemorySpillFile[] = [];
   #nowUs = 0;
+
+  constructor(segments: SegmentFiles = new MemorySegmentFiles()) {
+    this.segments = segments;
+    this.store = openSmallStore(segments, { capacityBytes: MIB });
+  }
 
   pool(guest: string): TmemPool {
     const { tmem } = this.store;
@@ -175,4 +182,40 @@ test('a page that changes while it is being written stays, though the hand comes
   scene.settle();
   scene.requireVersion(pool, 0, 1000);
   for (let page = 1; page < 8; page++) scene.requireVersion(pool, page);
+});
+
+test('what a pool leaves in its file goes with it, once the calls under way have ended', () => {
+  const scene = new Scene();
+  const pool = scene.pool('vm1');
+  for (let page = 0; page < 20; page++) scene.put(pool, page);
+  scene.store.tmem.relinquish(MIB);
+  scene.settle();
+  const [file] = scene.files;
+  pool.fetch(0n, pageIndex(3), () => {});
+  assert.ok(file!.pagesFound > 0);
+  assert.equal(scene.store.tmem.destroyPool(pool.owner, pool.id), TmemStatus.done);
+  assert.deepEqual(
+    [...file!.waiting].map(({ kind }) => kind),
+    ['read'],
+  );
+  scene.settle();
+  assert.equal(file!.pagesFound, 0);
+});
+
+test('on a disk the file of a pool is emptied only when no power loss brings the pool back', () => {
+  const disk = new PowerLossFiles(seededPrng(1));
+  const scene = new Scene(disk);
+  const pool = scene.pool('vm1');
+  for (let page = 0; page < 20; page++) scene.put(pool, page);
+  scene.store.tmem.relinquish(MIB);
+  scene.settle();
+  while (disk.isSyncing) disk.endSync('done');
+  const [file] = scene.files;
+  assert.ok(pool.stored.spilledPages > 0);
+  assert.equal(scene.store.tmem.destroyPool(pool.owner, pool.id), TmemStatus.done);
+  scene.settle();
+  assert.ok(file!.pagesFound > 0 && disk.isSyncing);
+  disk.endSync('done');
+  scene.settle();
+  assert.equal(file!.pagesFound, 0);
 });

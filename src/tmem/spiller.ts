@@ -209,7 +209,7 @@ export class Spiller {
   }
 
   #end(spill: PoolSpill, leaving: readonly Leaving[], error: Error | undefined): void {
-    spill.writing--;
+    spill.endWriting();
     const before = spill.pool.stored.storedBytes;
     const marked = error === undefined ? this.#mark(leaving) : new Set<Leaving>();
     const isKept = marked.size > 0 && this.#ground.commit() === CommitOutcome.done;
