@@ -9,7 +9,7 @@
  *
  * `check` is the low word of XXH3-64 over the rest of the header, seeded by the generation of the segment, so that
  * what a segment held in its former life never reads as a record. `hash` is of the page as the client gave it, of the
- * payload of a name, a moved tombstone or a spill mark, or the word that a same-filled page repeats.
+ * payload of a name, a moved tombstone or a mark, or the word that a same-filled page repeats.
  *
  * @hot One call per page each way: what a page needs between socket and segment happens in here.
  */
@@ -28,7 +28,8 @@ const KIND_PAGE_LOST: u32 = 4;
 const KIND_NAME: u32 = 5;
 const KIND_RANGE_AS_OF: u32 = 11;
 const KIND_PAGE_SPILLED: u32 = 13;
-const KIND_LAST: u32 = 13;
+const KIND_PAGE_SHARED: u32 = 14;
+const KIND_LAST: u32 = 14;
 
 const DECODED: i32 = 0;
 const BAD_CHECK: i32 = 1;
@@ -109,7 +110,8 @@ export function payloadValid(record: usize, available: i32, scratch: usize): i32
   const kind = kindOf(record);
   if (kind <= KIND_PAGE_FILLED) return i32(decodePayload(record, kind, available, scratch) == DECODED);
   const bytes = payloadBytesOf(record);
-  if (kind != KIND_NAME && kind != KIND_RANGE_AS_OF && kind != KIND_PAGE_SPILLED) return i32(bytes == 0);
+  const isMark = kind == KIND_PAGE_SPILLED || kind == KIND_PAGE_SHARED;
+  if (kind != KIND_NAME && kind != KIND_RANGE_AS_OF && !isMark) return i32(bytes == 0);
   return i32(bytes <= <usize>available && xxh3Of(record + HEADER_BYTES, bytes, 0) == load<u64>(record, 24));
 }
 

@@ -39,8 +39,8 @@ export class Batch {
   /** Whether there is an operation that covers more than one page. */
   hasWide = false;
 
-  get isFull(): boolean {
-    return this.length === BATCH_OPS_MAX;
+  takes(operations: number): boolean {
+    return this.length + operations <= BATCH_OPS_MAX;
   }
 
   add(

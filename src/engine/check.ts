@@ -3,7 +3,7 @@ import type { SegmentFiles } from '../base/segment-files.js';
 import { PAGE_BYTES } from '../base/units.js';
 import type { Kernel } from './kernel.js';
 import { DecodeResult } from './kernel-exports.js';
-import { isLost, isSpilled, payloadBytesOf } from './page-entry.js';
+import { contentOfWord, isLost, isShared, isSpilled, payloadBytesOf } from './page-entry.js';
 import { readOrZeros } from './read-around.js';
 import { isPageKind, RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RecordField, RecordKind } from './record.js';
 import { type RecoveredLog, recoverLog } from './recovery.js';
@@ -20,7 +20,7 @@ export interface BadPage {
 
 /**
  * Reads every page of an arena that nobody serves, segment by segment, and changes nothing. Of a spilled page it reads
- * the mark: only the config knows the spill file.
+ * the mark: only the config knows the spill file. A content that is bad is named by the pages that share it.
  *
  * @throws TmemError E_ARENA_VERSION
  */
@@ -46,7 +46,14 @@ export function checkEngine(kernel: Kernel, files: SegmentFiles): { recovered: R
     // A page that is still in the index and whose record was not come by has no record that can be read.
     badPages.push(...(unread > 0 ? damagedIn(kernel, files, index, slot) : bad));
   }
-  return { recovered, badPages };
+  return { recovered, badPages: badPages.flatMap((bad) => pagesOf(index, bad)) };
+}
+
+/** Of a content that is bad, the pages that are it: O(pages of the shard). */
+function pagesOf(index: StoreIndex, bad: BadPage): BadPage[] {
+  if (!bad.object.pool.isContents) return [bad];
+  const shared = [...index.pages()].filter(({ word }) => isShared(word) && contentOfWord(word) === bad.index);
+  return shared.map(({ object, index: page }) => ({ object, index: page, what: bad.what }));
 }
 
 /** The page whose newest record the reader is at; undefined if that record is superseded. */
@@ -73,9 +80,10 @@ function damagedIn(kernel: Kernel, files: SegmentFiles, index: StoreIndex, slot:
     const bytes = RECORD_HEADER_BYTES + payloadBytes;
     readOrZeros(files, slot, index.segments.offsetOf(location), kernel.bytes, record, bytes);
     const generation = index.segments.generationOf(slot);
-    const isSound = isSpilled(word)
-      ? kernel.headerValid(record, generation) && kernel.payloadValid(record, payloadBytes, scratch)
-      : kernel.decodePage(record, payloadBytes, scratch, object.number, page, generation) === DecodeResult.done;
+    const isSound =
+      isSpilled(word) || isShared(word)
+        ? kernel.headerValid(record, generation) && kernel.payloadValid(record, payloadBytes, scratch)
+        : kernel.decodePage(record, payloadBytes, scratch, object.number, page, generation) === DecodeResult.done;
     if (!isSound) bad.push({ object, index: page, what: isLost(word) ? 'lost' : 'damaged' });
   }
   return bad;

@@ -7,7 +7,7 @@ import { CommitOutcome } from '../base/commit-outcome.js';
 import { pageIndex, segmentSlot, type SegmentSlot } from '../base/ids.js';
 import { seededPrng } from '../base/prng.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
-import { PutOutcome } from './engine.js';
+import { PutOutcome } from './put-outcome.js';
 import { RECORD_HEADER_BYTES } from './record.js';
 
 /** A page that does not compress. */

@@ -19,15 +19,17 @@ import { type Address, objectNumber, type PageIndex, pageIndex, poolNumber } fro
 import type { SegmentFiles } from '../base/segment-files.js';
 import { NOT_STAGED } from './batch.js';
 import { Cleaner } from './cleaner.js';
+import { GetOutcome } from './get-outcome.js';
+import { Getting } from './getting.js';
 import type { Kernel } from './kernel.js';
-import { DecodeResult } from './kernel-exports.js';
 import { LogWriter, RESERVE_SEGMENTS, STAGE_BYTES } from './log-writer.js';
 import { Mover } from './mover.js';
-import { ENTRY_SPILLED, ENTRY_USED, isSpilled, payloadBytesOf, storedBytesOf } from './page-entry.js';
+import { ENTRY_SPILLED, ENTRY_USED, storedBytesOf } from './page-entry.js';
 import type { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
-import { readOrZeros } from './read-around.js';
-import { RECORD_BYTES_MAX, RECORD_HEADER_BYTES, recordBytes } from './record.js';
+import type { PutOutcome } from './put-outcome.js';
+import { Putting } from './putting.js';
+import { RECORD_BYTES_MAX } from './record.js';
 import { RecordWriter } from './record-writer.js';
 import type { RecoveredLog } from './recovery.js';
 import { beginSynced, closeSynced } from './synced-life.js';
@@ -36,44 +38,28 @@ import { type Room, Space, YieldOutcome } from './space.js';
 import { Spilling } from './spilling.js';
 import { Staging } from './staging.js';
 import type { StoreIndex } from './store-index.js';
-import { NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.js';
+import { contentsName, NAME_BYTES_MAX, type StoredObject, StoredPool } from './stored-object.js';
 
 /** Of an entry that a get need not mark. */
 const MARKED_USED: number = ENTRY_USED | ENTRY_SPILLED;
-
-/** `over`: more than the pool may grow by. `full`: no room in the arena. */
-export const PutOutcome = { stored: 0, over: 1, full: 2 } as const;
-export type PutOutcome = (typeof PutOutcome)[keyof typeof PutOutcome];
-
-/**
- * `damaged`: the page was stored, and what is there now is not it. It is counted, and never handed out. `elsewhere`: it is
- * in the spill file of its pool: see {@link Engine.spilling}.
- */
-export const GetOutcome = { hit: 0, miss: 1, damaged: 2, elsewhere: 3 } as const;
-export type GetOutcome = (typeof GetOutcome)[keyof typeof GetOutcome];
 
 export class Engine {
   readonly segments: SegmentTable;
   readonly pools: Set<StoredPool> = new Set();
   /** For pages that leave the store and are not lost. */
   readonly spilling: Spilling;
-  /** Gets that found a record and could not vouch for it. */
-  verifyFailures = 0;
-
-  /** Whether the last put that was stored is in place of a page, the batch included. */
-  lastPutReplaced = false;
-  readonly #kernel: Kernel;
   readonly #files: SegmentFiles;
   readonly #slab: PageSlab;
   readonly #index: StoreIndex;
   readonly #log: LogWriter;
   readonly #records: RecordWriter;
   readonly #staging: Staging;
+  readonly #getting: Getting;
+  readonly #putting: Putting;
   readonly #space: Space;
   readonly #cleaner: Cleaner;
   readonly #sync: ArenaSync | undefined;
   readonly #batchBytesMax: number;
-  readonly #record: Address;
   /** How the first part of a batch that was committed early and failed did so: the commit its caller waits for does too. */
   #earlyFailure: CommitOutcome = CommitOutcome.done;
   #nextObject: number;
@@ -81,16 +67,14 @@ export class Engine {
 
   /** Use {@link openEngine}. */
   constructor(kernel: Kernel, files: SegmentFiles, recovered: RecoveredLog, limits: { batchBytesMax: number }) {
-    this.#kernel = kernel;
     this.#files = files;
     this.#index = recovered.index;
     this.segments = recovered.index.segments;
     this.#slab = recovered.index.slab;
-    for (const object of recovered.index.objects.values()) this.pools.add(object.pool);
+    for (const { pool } of recovered.index.objects.values()) if (!pool.isContents) this.pools.add(pool);
     this.#nextObject = recovered.nextObject;
     this.#nextPool = recovered.nextPool;
     this.#batchBytesMax = limits.batchBytesMax;
-    this.#record = kernel.allocate(RECORD_BYTES_MAX);
     this.#log = new LogWriter({
       kernel,
       files,
@@ -102,8 +86,17 @@ export class Engine {
     });
     this.#records = new RecordWriter(kernel, this.#log);
     this.#staging = new Staging(this.#index, this.#log, this.#records, this.pools);
-    const begin = (): void => this.#beginOperation();
+    this.#getting = new Getting(kernel, files, this.#staging);
+    const begin = (records?: number): void => this.#beginOperation(records);
     this.spilling = new Spilling({ kernel, files, index: this.#index, staging: this.#staging, begin });
+    this.#putting = new Putting({
+      kernel,
+      staging: this.#staging,
+      seed: recovered.arena.low,
+      begin,
+      takes: (growth) => this.#space.takes(growth + this.#staging.pendingBytes),
+      readContent: (content, to) => this.#getting.readContent(content, to) === GetOutcome.hit,
+    });
     this.#sync = this.#newSync();
     this.#space = new Space(files, this.segments, this.#log, limits.batchBytesMax, this.#sync);
     this.#cleaner = new Cleaner(kernel, files, this.#index, this.#log, new Mover(this.#staging), this.#sync);
@@ -151,24 +144,22 @@ export class Engine {
    * `room` is what the pool may still grow by, in stored bytes, what it has staged aside; below 0 it may only shrink.
    */
   put(object: StoredObject, index: PageIndex, from: Address, room: number = Infinity): PutOutcome {
-    // An early commit may be about to make what is staged a part of what is stored.
-    const storedMax = object.pool.storedBytes + room;
-    this.#beginOperation();
-    const to = this.#records.begin(object, 'put');
-    if (to === undefined) return PutOutcome.full;
-    const cell = object.table.reach(index);
-    const payloadBytes = this.#records.page(to, object, index, from);
-    const before = this.#staging.storedBytesOf(object, index, cell);
-    const growth = recordBytes(payloadBytes) - before;
-    const isOver = growth > 0 && growth > storedMax - object.pool.storedBytes - object.pool.pendingBytes;
-    if (isOver || !this.#space.takes(growth + this.#staging.pendingBytes)) {
-      // A leaf made for nothing goes, unless the batch may have marked another of its pages.
-      if (this.#staging.isEmpty) object.table.prune(index);
-      return isOver ? PutOutcome.over : PutOutcome.full;
-    }
-    this.#staging.store(object, index, cell, payloadBytes | ENTRY_USED, growth);
-    this.lastPutReplaced = before > 0;
-    return PutOutcome.stored;
+    return this.#putting.put(object, index, from, room);
+  }
+
+  /** Whether the last put that was stored is in place of a page, the batch included. */
+  get lastPutReplaced(): boolean {
+    return this.#putting.lastReplaced;
+  }
+
+  /**
+   * From now on what is put into the pool shares its memory with equal pages of all pools of this domain, and of no other.
+   * Pages that are stored stay as they are.
+   */
+  shareWithin(pool: StoredPool, domain: string): void {
+    assert(pool.isPersistent, 'ephemeral pages are not shared');
+    const known = this.#index.contentsNamed(contentsName(domain));
+    pool.domain = this.#index.contents.domainOf(known ?? this.#newContents(contentsName(domain)));
   }
 
   /**
@@ -215,31 +206,13 @@ export class Engine {
     const word = this.#slab.word(cell);
     // Only the spiller asks what was used.
     if ((word & MARKED_USED) === 0 && object.pool.slots !== undefined) this.#slab.setWord(cell, word | ENTRY_USED);
-    return this.#read(object, index, cell, to);
+    return this.#getting.read(object, index, cell, to);
   }
 
   /** A get that does not count as a use. */
   peek(object: StoredObject, index: PageIndex, to: Address): GetOutcome {
     const cell = object.table.find(index);
-    return cell === NO_CELL ? GetOutcome.miss : this.#read(object, index, cell, to);
-  }
-
-  #read(object: StoredObject, index: PageIndex, cell: number, to: Address): GetOutcome {
-    const location = this.#slab.location(cell);
-    const word = this.#slab.word(cell);
-    const newest = this.#staging.newestOf(object, index, cell);
-    if (newest !== NOT_STAGED) {
-      if (!this.#staging.isStore(newest)) return GetOutcome.miss;
-      const staged = this.#staging.storeAt(newest);
-      return this.#decode(object, index, staged.record, staged.generation, staged.word, to);
-    }
-    if (location === 0) return GetOutcome.miss;
-    if (isSpilled(word)) return GetOutcome.elsewhere;
-    const slot = this.segments.slotOf(location);
-    const bytes = RECORD_HEADER_BYTES + payloadBytesOf(word);
-    // Cut short from outside, or unreadable: what is missing must not be what the last get left here.
-    readOrZeros(this.#files, slot, this.segments.offsetOf(location), this.#kernel.bytes, this.#record, bytes);
-    return this.#decode(object, index, this.#record, this.segments.generationOf(slot), word, to);
+    return cell === NO_CELL ? GetOutcome.miss : this.#getting.read(object, index, cell, to);
   }
 
   has(object: StoredObject, index: PageIndex): boolean {
@@ -270,7 +243,7 @@ export class Engine {
     if (this.#staging.isAnyStored(object, first, first + count)) this.#staging.flushRange(object, first, count);
   }
 
-  /** Flushes every page of the object, whose number is not used again: a new put needs a new object. */
+  /** Every page of the object, whose number is not used again: a new put needs a new object. */
   flushObject(object: StoredObject): void {
     this.#beginOperation();
     this.#staging.flushObject(object);
@@ -347,6 +320,15 @@ export class Engine {
     return this.#log.writtenBytes;
   }
 
+  /** Gets that found a record and could not vouch for it, those from spill files among them. */
+  get verifyFailures(): number {
+    return this.#getting.verifyFailures;
+  }
+
+  set verifyFailures(count: number) {
+    this.#getting.verifyFailures = count;
+  }
+
   /** Batches that the files would not take, upkeep's among them. */
   get failedCommits(): number {
     return this.#staging.failedCommits;
@@ -359,18 +341,23 @@ export class Engine {
 
   /** The index, and what stands for segments, pools and objects, in memory. */
   get metadataBytes(): number {
-    return this.#slab.bytes + this.segments.slots * 17;
+    return this.#slab.bytes + this.#index.contents.bytes + this.segments.slots * 17;
   }
 
   /** Before the first operation of a batch, make the room that a batch may need, while cleaning is still possible. */
-  #beginOperation(): void {
+  #beginOperation(records: number = 1): void {
     if (!this.#staging.isEmpty) {
-      if (this.#staging.hasRoom) return;
+      if (this.#staging.hasRoomFor(records)) return;
       const outcome = this.#staging.commit();
       if (this.#earlyFailure === CommitOutcome.done) this.#earlyFailure = outcome;
     }
     this.#space.beforeBatch(this.#cleaner);
     this.#log.mark();
+  }
+
+  #newContents(name: Uint8Array): StoredObject {
+    const pool = new StoredPool(poolNumber(this.#nextPool++), name);
+    return this.#index.add(objectNumber(this.#nextObject++), pool, new Uint8Array());
   }
 
   #newSync(): ArenaSync | undefined {
@@ -388,13 +375,5 @@ export class Engine {
       commit: () => this.#staging.commit(),
       remove: (slot) => this.#files.remove(slot, () => this.segments.gone(slot)),
     });
-  }
-
-  /** `of` is the generation of the segment that the record belongs to. */
-  #decode(object: StoredObject, index: PageIndex, record: Address, of: number, word: number, to: Address): GetOutcome {
-    const outcome = this.#kernel.decodePage(record, payloadBytesOf(word), to, object.number, index, of);
-    if (outcome === DecodeResult.done) return GetOutcome.hit;
-    this.verifyFailures++;
-    return GetOutcome.damaged;
   }
 }

@@ -113,7 +113,7 @@ const strange: readonly [what: string, header: Partial<ReferenceHeader>, result:
   ['a tombstone that was moved', { kind: 11 }, DecodeResult.otherPage],
   ['a position', { kind: 12 }, DecodeResult.otherPage],
   ['a spill mark', { kind: 13 }, DecodeResult.otherPage],
-  ['an unknown kind', { kind: 14 }, DecodeResult.badCheck],
+  ['an unknown kind', { kind: 15 }, DecodeResult.badCheck],
   ['a payload longer than a page', { kind: RAW, payloadBytes: PAGE_BYTES + 1 }, DecodeResult.badCheck],
 ];
 for (const [what, fields, result] of strange) {

@@ -149,17 +149,17 @@ export class LogWriter {
     return ++this.#sequence;
   }
 
-  /** Whether the staging memory takes another {@link STAGE_BYTES}; if not, commit first. */
-  get hasStaging(): boolean {
-    return this.#at + STAGE_BYTES + SEAL_BYTES + POSITION_BYTES <= this.#stagingEnd;
+  /** Whether the staging memory takes so many records with their names; if not, commit first. */
+  hasStaging(records: number): boolean {
+    return this.#at + records * STAGE_BYTES + SEAL_BYTES + POSITION_BYTES <= this.#stagingEnd;
   }
 
-  /** Where to build the next record, with room for {@link STAGE_BYTES}; undefined when the arena has no room for it. */
-  stage(use: StagingUse): Address | undefined {
-    assert(this.hasStaging, 'a batch ends before staging does');
+  /** Where to build the next `records`, all in one segment; undefined when the arena has no room for them. */
+  stage(use: StagingUse, records: number = 1): Address | undefined {
+    assert(this.hasStaging(records), 'a batch ends before staging does');
     // The open segment may be one of the reserve: puts must leave the rest of it to those that cannot be refused.
     if (use === 'put' && this.#segments.freeFiles < RESERVE_SEGMENTS && !this.#makeFree(use)) return undefined;
-    if (this.roomBytes < STAGE_BYTES && !this.#rotate(use)) return undefined;
+    if (this.roomBytes < records * STAGE_BYTES && !this.#rotate(use)) return undefined;
     return address(this.#at);
   }
 
@@ -206,7 +206,7 @@ export class LogWriter {
 
   /** Stages a position if a sync has ended since the last one, and the open segment has room for it. */
   mark(): void {
-    if (this.progress.hasNews && this.hasStaging && this.roomBytes >= POSITION_BYTES) this.#stagePosition();
+    if (this.progress.hasNews && this.hasStaging(1) && this.roomBytes >= POSITION_BYTES) this.#stagePosition();
   }
 
   /** From now on every commit is a fault: what was written last may be lost, and no promise could be kept. */

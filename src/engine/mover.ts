@@ -38,7 +38,9 @@ export class Mover {
     if (to === undefined) return false;
     const { cell, word } = this.#entryOf(object, index);
     this.#staging.records.lost(to, object, index);
-    this.#staging.store(object, index, cell, ENTRY_LOST, RECORD_HEADER_BYTES - storedBytesOf(word));
+    const growth = RECORD_HEADER_BYTES - storedBytesOf(word);
+    const charge = RECORD_HEADER_BYTES - this.#staging.index.chargedBytesOf(word);
+    this.#staging.store(object, index, cell, ENTRY_LOST, growth, charge);
     return true;
   }
 
@@ -69,7 +71,7 @@ export class Mover {
   }
 
   #hasRoom(): boolean {
-    return this.#staging.hasRoom || this.commit();
+    return this.#staging.hasRoomFor(1) || this.commit();
   }
 
   #entryOf(object: StoredObject, index: PageIndex): { cell: number; word: number } {

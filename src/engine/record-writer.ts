@@ -17,6 +17,7 @@ import {
   RECORD_HEADER_BYTES,
   recordBytes,
   RecordKind,
+  ShareField,
 } from './record.js';
 import type { StoredObject } from './stored-object.js';
 
@@ -31,9 +32,12 @@ export class RecordWriter {
     this.#log = log;
   }
 
-  /** Where the object's next record is to be built, behind its name if the segment lacks that; undefined: no room. */
-  begin(object: StoredObject, use: StagingUse): Address | undefined {
-    const to = this.#log.stage(use);
+  /**
+   * Where the object's next record is to be built, behind its name if the segment lacks that; undefined: no room.
+   * `records` are sure of their room, all in one segment, if the others are begun as upkeep.
+   */
+  begin(object: StoredObject, use: StagingUse, records: number = 1): Address | undefined {
+    const to = this.#log.stage(use, records);
     if (to === undefined || object.namedIn === this.#log.generation || !object.pool.isPersistent) return to;
     return this.#name(object, to);
   }
@@ -67,6 +71,24 @@ export class RecordWriter {
     view.setUint32(payload + MarkField.hash, hash.low, true);
     view.setUint32(payload + MarkField.hash + 4, hash.high, true);
     this.#sealWithPayload(to, RecordKind.pageSpilled, object.number, index, MARK_BYTES);
+  }
+
+  /** A mark: the page is that content, which is a page of `contents`. `hash` is its second. */
+  share(
+    to: Address,
+    object: StoredObject,
+    index: PageIndex,
+    content: number,
+    contents: StoredObject,
+    hash: PageHash,
+  ): void {
+    const { view } = this.#kernel;
+    const payload = address(to + RECORD_HEADER_BYTES);
+    view.setUint32(payload + ShareField.content, content, true);
+    view.setUint32(payload + ShareField.object, contents.number, true);
+    view.setUint32(payload + ShareField.hash, hash.low, true);
+    view.setUint32(payload + ShareField.hash + 4, hash.high, true);
+    this.#sealWithPayload(to, RecordKind.pageShared, object.number, index, MARK_BYTES);
   }
 
   /** Built and taken. @returns its location; undefined: no room */

@@ -40,6 +40,8 @@ export const RecordKind = {
   position: 12,
   /** A mark: the page is in its pool's spill file. The payload says where, and what its hash is. */
   pageSpilled: 13,
+  /** A mark: the page is a content that others may have as well. The payload says which. */
+  pageShared: 14,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
@@ -53,6 +55,12 @@ export const AS_OF_BYTES = 16;
 /** The payload of {@link RecordKind.pageSpilled}: the slot, and the page's hash. */
 export const MarkField = { slot: 0, hash: 8 } as const;
 export const MARK_BYTES = 16;
+
+/**
+ * The payload of {@link RecordKind.pageShared}, as long as the other mark's: the content's number, the object whose page
+ * it is, and the half of its hash that its own record does not have.
+ */
+export const ShareField = { content: 0, object: 4, hash: 8 } as const;
 
 /** What a record with this payload takes in the log. */
 export function recordBytes(payloadBytes: number): number {
@@ -103,6 +111,16 @@ export function markAt(view: DataView, record: number): { slot: number; hash: Pa
   return { slot: view.getUint32(payload + MarkField.slot, true), hash: hashAt(view, payload + MarkField.hash) };
 }
 
+/** Of a mark of a shared page whose payload is valid. */
+export function shareAt(view: DataView, record: number): { content: number; object: number; hash: PageHash } {
+  const payload = record + RECORD_HEADER_BYTES;
+  return {
+    content: view.getUint32(payload + ShareField.content, true),
+    object: view.getUint32(payload + ShareField.object, true),
+    hash: hashAt(view, payload + ShareField.hash),
+  };
+}
+
 function hashAt(view: DataView, at: number): PageHash {
   return { low: view.getUint32(at, true), high: view.getUint32(at + 4, true) };
 }
@@ -113,7 +131,12 @@ function integerAt(view: DataView, at: number): number {
 }
 
 export function isPageKind(kind: number): boolean {
-  return (kind >= RecordKind.pageLz4 && kind <= RecordKind.pageLost) || kind === RecordKind.pageSpilled;
+  return (kind >= RecordKind.pageLz4 && kind <= RecordKind.pageLost) || isMark(kind);
+}
+
+/** In place of a page that is somewhere else. */
+function isMark(kind: number): boolean {
+  return kind === RecordKind.pageSpilled || kind === RecordKind.pageShared;
 }
 
 /** What a tombstone takes once cleaning has moved it, which is what its segment must be taken to hold. */

@@ -18,9 +18,10 @@ import { type Found, HeaderScan } from './header-scan.js';
 import type { Kernel } from './kernel.js';
 import type { ArenaId } from './log-writer.js';
 import { MovedRanges } from './moved-ranges.js';
-import { ENTRY_LOST, wordOfSlot } from './page-entry.js';
+import { CONTENTS_MAX, ENTRY_LOST, wordOfContent, wordOfSlot } from './page-entry.js';
 import {
   asOfAt,
+  hashOf,
   isPageKind,
   isTombstone,
   markAt,
@@ -28,8 +29,10 @@ import {
   RecordField,
   RecordKind,
   sequenceAt,
+  shareAt,
   movedTombstoneBytes,
 } from './record.js';
+import { settleContents } from './recovered-contents.js';
 import { SEGMENT_HEADER_BYTES } from './segment-header.js';
 import { SegmentReader } from './segment-reader.js';
 import { INDEX_END, StoreIndex } from './store-index.js';
@@ -136,11 +139,14 @@ class Recovery {
       if (!this.#isCut) this.#replay(n, n === found.length - 1 && marked.length === 0 && !hasEnd);
     }
     this.#moved.applyTo(index);
+    settleContents(index, (location) => {
+      this.#report(segments.slotOf(location), segments.offsetOf(location), 'what this page shares is not there');
+    });
     let pages = 0;
     for (const object of index.objects.values()) {
       // An object that lost its last page has disappeared (R37).
       if (object.pages === 0) index.remove(object);
-      pages += object.pages;
+      if (!object.pool.isContents) pages += object.pages;
     }
     for (const number of this.#nameless) {
       const pool = index.objects.get(number)?.pool;
@@ -279,11 +285,25 @@ class Recovery {
     if (kind === RecordKind.pageLost) word = ENTRY_LOST;
     // A mark that cannot be read says that the page was stored, and not where it is.
     else if (kind === RecordKind.pageSpilled) word = this.#payloadHolds() ? this.#spilledWord() : word | ENTRY_LOST;
+    else if (kind === RecordKind.pageShared) word = this.#payloadHolds() ? this.#sharedWord() : word | ENTRY_LOST;
+    else if (object.pool.isContents) this.#content(index);
     this.#index!.store(object, index, segments.locationOf(slot, offset), word);
   }
 
   #spilledWord(): number {
     return wordOfSlot(markAt(this.#kernel.view, this.#reader.record).slot);
+  }
+
+  #sharedWord(): number {
+    const { content, object, hash } = shareAt(this.#kernel.view, this.#reader.record);
+    if (content >= CONTENTS_MAX) return this.#reader.payloadBytes | ENTRY_LOST;
+    this.#index!.contents.recoverMark(content, object, hash);
+    return wordOfContent(content);
+  }
+
+  #content(index: number): void {
+    if (index < CONTENTS_MAX)
+      this.#index!.contents.recoverRecord(index, hashOf(this.#kernel.view, this.#reader.record));
   }
 
   #name(generation: number, number: number, poolNo: number): void {

@@ -178,6 +178,6 @@ export class SegmentReader {
   /** Cheap test before the check word is computed. */
   #looksLikeHeader(): boolean {
     const kind = this.#kernel.bytes[this.#here() + RecordField.kind]!;
-    return kind >= RecordKind.pageLz4 && kind <= RecordKind.pageSpilled;
+    return kind >= RecordKind.pageLz4 && kind <= RecordKind.pageShared;
   }
 }

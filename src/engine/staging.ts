@@ -9,7 +9,7 @@ import { CommitOutcome } from '../base/commit-outcome.js';
 import type { Address } from '../base/ids.js';
 import { Batch, NOT_STAGED, Op } from './batch.js';
 import type { LogWriter } from './log-writer.js';
-import { ENTRY_PENDING, storedBytesOf } from './page-entry.js';
+import { contentOfWord, ENTRY_PENDING, isShared, storedBytesOf } from './page-entry.js';
 import { NO_CELL } from './page-table.js';
 import { RecordKind } from './record.js';
 import type { RecordWriter } from './record-writer.js';
@@ -43,9 +43,9 @@ export class Staging {
     return this.#batch.length === 0;
   }
 
-  /** Whether it takes another operation; if not, commit first. */
-  get hasRoom(): boolean {
-    return !this.#batch.isFull && this.#log.hasStaging;
+  /** Whether it takes so many operations, each with a record; if not, commit first. */
+  hasRoomFor(operations: number): boolean {
+    return this.#batch.takes(operations) && this.#log.hasStaging(operations);
   }
 
   /** The staged operation that decides what the page is, or {@link NOT_STAGED}: most pages have none. `cell` is its. */
@@ -64,11 +64,11 @@ export class Staging {
     return { ...this.#log.stagedAt(this.#batch.location[at]!), word: this.#batch.word[at]! };
   }
 
-  /** What the page takes now, the batch included. */
-  storedBytesOf(object: StoredObject, index: number, cell: number): number {
+  /** What the page's entry says now, the batch included; undefined if it is not stored. */
+  wordOf(object: StoredObject, index: number, cell: number): number | undefined {
     const newest = this.newestOf(object, index, cell);
-    if (newest !== NOT_STAGED) return this.isStore(newest) ? storedBytesOf(this.#batch.word[newest]!) : 0;
-    return this.index.slab.location(cell) === 0 ? 0 : storedBytesOf(this.index.slab.word(cell));
+    if (newest !== NOT_STAGED) return this.isStore(newest) ? this.#batch.word[newest]! : undefined;
+    return this.index.slab.location(cell) === 0 ? undefined : this.index.slab.word(cell);
   }
 
   /** Whether a page is stored in `[first, end)`, the batch included. */
@@ -76,16 +76,29 @@ export class Staging {
     return this.#batch.storesIn(object, first, end) ?? object.table.nextPresent(first, end) < end;
   }
 
-  /** The page's record was built where the next one goes. `word` will be its entry's. */
-  store(object: StoredObject, index: number, cell: number, word: number, growth: number): void {
+  /**
+   * The page's record was built where the next one goes. `word` will be its entry's. The log's live bytes grow by
+   * `growth`, its pool's stored bytes by `charge`.
+   */
+  store(
+    object: StoredObject,
+    index: number,
+    cell: number,
+    word: number,
+    growth: number,
+    charge: number = growth,
+  ): void {
+    // From now on, or another operation of the batch could take the content away.
+    if (isShared(word)) this.index.contents.retain(contentOfWord(word));
     const location = this.#log.advance(storedBytesOf(word));
     this.#setPending(cell);
     this.#batch.add(Op.store, object, object.pool, index, 0, word, location);
-    this.#pend(object.pool, growth);
+    this.#pend(object.pool, growth, charge);
   }
 
   flushPage(object: StoredObject, index: number, cell: number): void {
-    this.#pend(object.pool, -this.storedBytesOf(object, index, cell));
+    const word = this.wordOf(object, index, cell);
+    if (word !== undefined) this.#pend(object.pool, -storedBytesOf(word), -this.index.chargedBytesOf(word));
     const location = this.#tombstone(object.pool, RecordKind.flushPage, object.number, index, 0);
     this.#setPending(cell);
     this.#batch.add(Op.flushPage, object, object.pool, index, 0, 0, location);
@@ -155,8 +168,8 @@ export class Staging {
     this.index.slab.setWord(cell, this.index.slab.word(cell) | ENTRY_PENDING);
   }
 
-  #pend(pool: StoredPool, growth: number): void {
-    pool.pendingBytes += growth;
+  #pend(pool: StoredPool, growth: number, charge: number): void {
+    pool.pendingBytes += charge;
     this.pendingBytes += growth;
   }
 
@@ -183,6 +196,7 @@ export class Staging {
     const op = this.#batch.op[at];
     if (object === undefined || (op !== Op.store && op !== Op.flushPage)) return;
     const index = this.#batch.index[at]!;
+    if (op === Op.store) this.index.release(this.#batch.word[at]!);
     const cell = object.table.find(index);
     if (cell === NO_CELL) return;
     const { slab } = this.index;

@@ -3,7 +3,8 @@
  * segments, pages and bytes of pools. Recovery fills it, the engine keeps it; both change it here and nowhere else.
  */
 import { type ObjectNumber, type PageIndex, pageIndex, type SegmentSlot } from '../base/ids.js';
-import { isRaw, isSameFilled, isSpilled, slotOfWord, storedBytesOf } from './page-entry.js';
+import { Contents } from './contents.js';
+import { contentOfWord, isRaw, isSameFilled, isShared, isSpilled, slotOfWord, storedBytesOf } from './page-entry.js';
 import { PageSlab } from './page-slab.js';
 import { NO_CELL } from './page-table.js';
 import type { SegmentTable } from './segment-table.js';
@@ -18,6 +19,8 @@ export class StoreIndex {
   readonly slab: PageSlab = new PageSlab();
   readonly segments: SegmentTable;
   readonly objects: Map<number, StoredObject> = new Map();
+  /** Of pages that are shared. */
+  readonly contents: Contents = new Contents();
   #nextEphemeral = EPHEMERAL_NUMBERS;
 
   constructor(segments: SegmentTable) {
@@ -45,7 +48,20 @@ export class StoreIndex {
     object.pool.objects.delete(object);
   }
 
-  /** The page's newest record is at `location`. */
+  /** What the page is charged: its record and, if it is shared, all of its content. */
+  chargedBytesOf(word: number): number {
+    return storedBytesOf(word) + (isShared(word) ? this.contents.bytesOf(contentOfWord(word)) : 0);
+  }
+
+  /** There is one page less with this word. A content without pages is gone, and nothing need be written of that. */
+  release(word: number): void {
+    if (!isShared(word)) return;
+    const content = contentOfWord(word);
+    const object = this.contents.release(content);
+    if (object !== undefined) this.drop(object, content);
+  }
+
+  /** The page's newest record is at `location`. A content must have been retained for it. */
   store(object: StoredObject, index: number, location: number, word: number): void {
     const { pool } = object;
     const cell = object.table.reach(index);
@@ -58,12 +74,12 @@ export class StoreIndex {
       this.#uncount(pool, old, this.slab.word(cell), word);
       this.slab.set(cell, location, word);
     }
-    const bytes = storedBytesOf(word);
-    this.segments.addLive(this.segments.slotOf(location), bytes);
-    pool.storedBytes += bytes;
+    this.segments.addLive(this.segments.slotOf(location), storedBytesOf(word));
+    pool.storedBytes += this.chargedBytesOf(word);
     if (isSameFilled(word)) pool.sameFilledPages++;
     else if (isRaw(word)) pool.rawPages++;
     else if (isSpilled(word)) pool.spilledPages++;
+    else if (isShared(word)) pool.sharedPages++;
   }
 
   /** The page is not stored any more. */
@@ -107,6 +123,14 @@ export class StoreIndex {
     return cell !== NO_CELL && this.slab.location(cell) === location ? object : undefined;
   }
 
+  /** The object that the contents of a domain are pages of, if there is one. O(objects). */
+  contentsNamed(name: Uint8Array): StoredObject | undefined {
+    for (const object of this.objects.values()) {
+      if (object.pool.isContents && Buffer.compare(object.pool.name, name) === 0) return object;
+    }
+    return undefined;
+  }
+
   isStored(object: StoredObject | undefined, index: number): boolean {
     const cell = object?.table.find(index) ?? NO_CELL;
     return cell !== NO_CELL && this.slab.location(cell) !== 0;
@@ -136,9 +160,8 @@ export class StoreIndex {
 
   /** @param next - the word that comes in its place; 0 for none */
   #uncount(pool: StoredPool, location: number, word: number, next: number): void {
-    const bytes = storedBytesOf(word);
-    this.segments.addLive(this.segments.slotOf(location), -bytes);
-    pool.storedBytes -= bytes;
+    this.segments.addLive(this.segments.slotOf(location), -storedBytesOf(word));
+    pool.storedBytes -= this.chargedBytesOf(word);
     if (isSameFilled(word)) pool.sameFilledPages--;
     else if (isRaw(word)) pool.rawPages--;
     else if (isSpilled(word)) {
@@ -146,6 +169,9 @@ export class StoreIndex {
       const slot = slotOfWord(word);
       // A mark that only moves keeps its slot.
       if (!isSpilled(next) || slotOfWord(next) !== slot) pool.slots?.release(slot);
+    } else if (isShared(word)) {
+      pool.sharedPages--;
+      this.release(word);
     }
   }
 }

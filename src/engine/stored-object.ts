@@ -2,7 +2,9 @@
  * What the engine keeps for each pool and each object (never for each page). The layer above names them; the engine
  * knows numbers, page tables and sums.
  */
+import { assert } from '../base/assert.js';
 import { type ObjectNumber, type PoolNumber } from '../base/ids.js';
+import type { ContentDomain } from './contents.js';
 import type { PageSlab } from './page-slab.js';
 import { PageTable } from './page-table.js';
 
@@ -21,6 +23,16 @@ export interface SlotOwner {
   release(slot: number): void;
 }
 
+/** The first byte of the name of a domain's contents: no name that the layer above gives begins so. */
+const CONTENTS_MARK = 0;
+
+/** Of the pool that the contents of a domain are in. */
+export function contentsName(domain: string): Uint8Array {
+  const name = Uint8Array.from([CONTENTS_MARK, ...new TextEncoder().encode(domain)]);
+  assert(name.length + 2 <= NAME_BYTES_MAX, 'names of domains are short');
+  return name;
+}
+
 export class StoredPool {
   readonly number: PoolNumber;
   /** As the layer above encodes it: opaque here, written to the arena, handed back at recovery. */
@@ -33,9 +45,13 @@ export class StoredPool {
   rawPages = 0;
   /** Pages of which the store has only a mark. */
   spilledPages = 0;
+  /** Pages of which there is a content that others may have as well. */
+  sharedPages = 0;
+  /** There where pages are shared. */
+  domain: ContentDomain | undefined;
   /** There where pages may leave the store. */
   slots: SlotOwner | undefined;
-  /** Bytes of records, what the pool is charged (R77). */
+  /** Bytes of records, what the pool is charged (R77); of a shared page all that is stored of it. */
   storedBytes = 0;
   /** What the staged batch would add to `storedBytes`; below 0 when it frees. */
   pendingBytes = 0;
@@ -44,6 +60,11 @@ export class StoredPool {
     this.number = number;
     this.name = name;
     this.isPersistent = isPersistent;
+  }
+
+  /** Whether it is the engine's own: its pages are contents of a domain, and no client knows them. */
+  get isContents(): boolean {
+    return this.name[0] === CONTENTS_MARK;
   }
 }
 
@@ -72,6 +93,7 @@ export class StoredObject {
     pool.sameFilledPages += this.pool.sameFilledPages;
     pool.rawPages += this.pool.rawPages;
     pool.spilledPages += this.pool.spilledPages;
+    pool.sharedPages += this.pool.sharedPages;
     pool.storedBytes += this.pool.storedBytes;
     pool.objects.add(this);
     this.pool = pool;

@@ -12,7 +12,7 @@ import { CommitOutcome } from '../base/commit-outcome.js';
 import type { PageIndex } from '../base/ids.js';
 import type { SpillFile } from '../base/spill-file.js';
 import { KIB, PAGE_BYTES } from '../base/units.js';
-import { GetOutcome } from '../engine/engine.js';
+import { GetOutcome } from '../engine/get-outcome.js';
 import type { PageHash } from '../engine/record.js';
 import { NO_SLOT } from '../engine/spilling.js';
 import type { StoredObject } from '../engine/stored-object.js';

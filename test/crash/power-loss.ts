@@ -18,7 +18,7 @@ import { type Prng, seededPrng } from '../../src/base/prng.js';
 import { Crash, CrashingSegmentFiles } from '../../src/io/crashing-segment-files.js';
 import { PowerLossFiles } from '../../src/io/power-loss-files.js';
 import { BATCH_PAGES_MAX, isFatalFault, PAGES, SEGMENT_BYTES, SimulatedLife } from './simulated-life.js';
-import { isEphemeral, type Store, type Version } from './simulated-store.js';
+import { isEphemeral, sharedContentOf, SHARINGS, type Sharing, type Store, type Version } from './simulated-store.js';
 
 const SEGMENTS_MIN = 6;
 const SEGMENTS_MAX = 20;
@@ -73,6 +73,7 @@ class Simulation {
   #stagedEphemeral: Change[] = [];
   #version = 0;
   readonly #segments: number;
+  readonly #sharing: Sharing;
   /** Of how many operations one is a flush, and a sync under way ends: disks and clients differ. */
   readonly #flushEvery: number;
   readonly #syncOps: number;
@@ -83,6 +84,7 @@ class Simulation {
     this.#prng = seededPrng(seed);
     this.#counts = counts;
     this.#disk = new PowerLossFiles(this.#prng);
+    this.#sharing = SHARINGS[this.#prng.below(SHARINGS.length)]!;
     this.#segments = SEGMENTS_MIN + this.#prng.below(SEGMENTS_MAX - SEGMENTS_MIN + 1);
     // Now and then the disk is smaller than the capacity.
     if (this.#prng.below(3) === 0) this.#disk.roomBytes = (SEGMENTS_MIN + this.#prng.below(8)) * SEGMENT_BYTES;
@@ -122,7 +124,7 @@ class Simulation {
     this.#isRefusing = false;
     this.#ephemeral.clear();
     try {
-      const life = new SimulatedLife(files, this.#prng, this.#segments);
+      const life = new SimulatedLife(files, this.#prng, this.#segments, this.#sharing);
       this.#counts.droppedRecords += life.droppedRecords;
       const { store } = life;
       this.#settle(life, lostPower);
@@ -175,17 +177,23 @@ class Simulation {
       if (time > 0) apply(state, this.#changes[time - 1]!);
       if (time < from) continue;
       states++;
-      if (same(state, found)) moment = time;
+      if (this.#isSame(state, found)) moment = time;
       for (const branch of possible.filter(({ at }) => at === time)) {
         const other = [...state];
         for (const change of branch.changes) {
           apply(other, change);
           states++;
-          if (same(other, found)) moment = time;
+          if (this.#isSame(other, found)) moment = time;
         }
       }
     }
     return { moment, states };
+  }
+
+  /** Of pages that share, versions with one content cannot be told apart. */
+  #isSame(a: readonly Version[], b: readonly Version[]): boolean {
+    const contentOf = this.#sharing === 'none' ? (version: Version) => version : sharedContentOf;
+    return a.every((version, page) => contentOf(version) === contentOf(b[page]!));
   }
 
   #operate(life: SimulatedLife): void {
@@ -283,7 +291,7 @@ class Simulation {
     for (const change of this.#changes) apply(before, change);
     const after = [...before];
     for (const change of this.#staged) apply(after, change);
-    assert.ok(same(before, after), 'nothing is taken after a failed sync');
+    assert.ok(this.#isSame(before, after), 'nothing is taken after a failed sync');
   }
 
   #verify(life: SimulatedLife, page: number): void {
@@ -317,8 +325,4 @@ function durabilityOf(store: Store): Durability {
 
 function apply(state: Version[], change: Change): void {
   for (const [page, version] of change) state[page] = version;
-}
-
-function same(a: readonly Version[], b: readonly Version[]): boolean {
-  return a.every((version, page) => version === b[page]);
 }

@@ -5,9 +5,10 @@
 import { strict as assert } from 'node:assert';
 import { AssertionError } from '../../src/base/assert.js';
 import { systemCode } from '../../src/base/errors.js';
-import { address, pageIndex, type PageIndex } from '../../src/base/ids.js';
+import { address, type Address, pageIndex, type PageIndex } from '../../src/base/ids.js';
 import type { Prng } from '../../src/base/prng.js';
-import { GetOutcome, PutOutcome } from '../../src/engine/engine.js';
+import { GetOutcome } from '../../src/engine/get-outcome.js';
+import { PutOutcome } from '../../src/engine/put-outcome.js';
 import { type Kernel, loadKernel } from '../../src/engine/kernel.js';
 import { openEngine } from '../../src/engine/open-engine.js';
 import type { CrashingSegmentFiles } from '../../src/io/crashing-segment-files.js';
@@ -17,6 +18,8 @@ import {
   OBJECTS_PER_POOL,
   PAGES_PER_OBJECT,
   POOLS,
+  sharedContentOf,
+  type Sharing,
   Store,
   type Version,
 } from './simulated-store.js';
@@ -49,11 +52,12 @@ export class SimulatedLife {
   readonly droppedRecords: number;
   readonly #kernel: Kernel;
   readonly #prng: Prng;
+  readonly #sharing: Sharing;
   readonly #page = address(0);
   readonly #expected = address(0);
 
   /** Recovers what the files hold. @throws Crash */
-  constructor(files: CrashingSegmentFiles, prng: Prng, segments: number) {
+  constructor(files: CrashingSegmentFiles, prng: Prng, segments: number, sharing: Sharing) {
     this.#prng = prng;
     this.#kernel = sharedKernel ??= loadKernel({ memoryBytes: 2 * 1024 * 1024 });
     this.#kernel.reset();
@@ -65,7 +69,8 @@ export class SimulatedLife {
       arena: { low: 1, high: 2 },
     });
     this.droppedRecords = recovered.droppedRecords;
-    this.store = new Store(engine);
+    this.#sharing = sharing;
+    this.store = new Store(engine, sharing);
   }
 
   /** One verb on any page, mostly a put. */
@@ -106,7 +111,7 @@ export class SimulatedLife {
 
   /** @returns whether it was stored, or there was no room */
   put(page: number, version: Version): boolean {
-    fillPage(this.#kernel, this.#page, page, version);
+    this.#fill(this.#page, page, version);
     return this.store.engine.put(this.store.object(page), indexOf(page), this.#page) === PutOutcome.stored;
   }
 
@@ -119,12 +124,17 @@ export class SimulatedLife {
     const got = kernel.bytes.subarray(to, to + 4096);
     const found = allowed.find((version) => {
       if (version === 0 || outcome === GetOutcome.miss) return version === 0 && outcome === GetOutcome.miss;
-      fillPage(kernel, expected, page, version);
+      this.#fill(expected, page, version);
       return Buffer.compare(got, kernel.bytes.subarray(expected, expected + 4096)) === 0;
     });
     const what = outcome === GetOutcome.miss ? 'missing' : 'another';
     assert.ok(found !== undefined, `page ${page} is none of ${allowed.join(', ')}: ${what}`);
     return found;
+  }
+
+  #fill(to: Address, page: number, version: Version): void {
+    if (this.#sharing === 'none' || isEphemeral(page)) fillPage(this.#kernel, to, page, version);
+    else fillPage(this.#kernel, to, 0, sharedContentOf(version));
   }
 
   #flushRange(verbs: SimulatedVerbs, page: number): void {

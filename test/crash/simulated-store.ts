@@ -9,15 +9,22 @@ export const POOLS = 2;
 export const OBJECTS_PER_POOL = 2;
 export const PAGES_PER_OBJECT = 16;
 
+/** Which persistent pools share pages: none, all with one another, or each with itself. */
+export type Sharing = 'none' | 'one domain' | 'domains';
+export const SHARINGS: readonly Sharing[] = ['none', 'one domain', 'domains'];
+
 /** A page's content is a function of its version, so a version is all that need be remembered. 0: no page. */
 export type Version = number;
 
 /** The engine, with objects found by page number, as the layer above finds them by name. */
 export class Store {
   readonly engine: Engine;
+  readonly #sharing: Sharing;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, sharing: Sharing) {
     this.engine = engine;
+    this.#sharing = sharing;
+    for (const pool of engine.pools) this.#share(pool);
   }
 
   find(page: number): StoredObject | undefined {
@@ -28,7 +35,7 @@ export class Store {
 
   object(page: number): StoredObject {
     const name = String(Math.floor(page / PAGES_PER_OBJECT));
-    const pool = this.#pool(page) ?? this.engine.createPool(encode(poolName(page)), !isEphemeral(page));
+    const pool = this.#pool(page) ?? this.#newPool(page);
     return this.find(page) ?? this.engine.createObject(pool, encode(name));
   }
 
@@ -40,6 +47,17 @@ export class Store {
     for (const pool of this.engine.pools) {
       if (decode(pool.name) === poolName(page)) for (const object of pool.objects) this.engine.forgetObject(object);
     }
+  }
+
+  #newPool(page: number): StoredPool {
+    const pool = this.engine.createPool(encode(poolName(page)), !isEphemeral(page));
+    if (pool.isPersistent) this.#share(pool);
+    return pool;
+  }
+
+  #share(pool: StoredPool): void {
+    if (this.#sharing === 'none') return;
+    this.engine.shareWithin(pool, this.#sharing === 'one domain' ? 'domain' : `domain of ${decode(pool.name)}`);
   }
 
   #pool(page: number): StoredPool | undefined {
@@ -66,6 +84,15 @@ function encode(name: string): Uint8Array {
 
 function decode(name: Uint8Array): string {
   return new TextDecoder().decode(name);
+}
+
+/**
+ * Which content a page that shares has, whichever page it is: the same for versions that are near, most for three of them,
+ * every fourth for ten out of forty.
+ */
+export function sharedContentOf(version: Version): number {
+  if (version === 0) return 0;
+  return version % 4 === 3 ? 2 ** 24 + Math.floor(version / 40) : 1 + Math.floor(version / 3);
 }
 
 /** Same-filled, compressible and incompressible pages, each different in every version and place. */

@@ -12,6 +12,7 @@ test(`no page that was acknowledged is lost, stale or another's, whenever the st
     refusedBatches: 0,
     droppedRecords: 0,
     fullPuts: 0,
+    sharedPages: 0,
   };
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
     try {

@@ -13,7 +13,7 @@ import { type Prng, seededPrng } from '../../src/base/prng.js';
 import { Crash, CrashingSegmentFiles } from '../../src/io/crashing-segment-files.js';
 import { MemorySegmentFiles } from '../../src/io/memory-segment-files.js';
 import { BATCH_PAGES_MAX, isFatalFault, PAGES, SEGMENT_BYTES, SimulatedLife } from './simulated-life.js';
-import { isEphemeral, type Store, type Version } from './simulated-store.js';
+import { isEphemeral, SHARINGS, type Sharing, type Store, type Version } from './simulated-store.js';
 
 const SEGMENTS = 6;
 const LIVES = 4;
@@ -28,6 +28,8 @@ export interface SimulationCounts {
   refusedBatches: number;
   droppedRecords: number;
   fullPuts: number;
+  /** At the ends of lives. */
+  sharedPages: number;
 }
 
 export function simulate(seed: number, counts: SimulationCounts): void {
@@ -37,6 +39,7 @@ export function simulate(seed: number, counts: SimulationCounts): void {
 class Simulation {
   readonly #prng: Prng;
   readonly #counts: SimulationCounts;
+  readonly #sharing: Sharing;
   readonly #disk = new MemorySegmentFiles();
   readonly #promises: Promise[] = Array.from({ length: PAGES }, () => [0]);
   /** Of the staged batch, by page: what it becomes, one after the other, as the batch is written. */
@@ -46,6 +49,7 @@ class Simulation {
   constructor(seed: number, counts: SimulationCounts) {
     this.#prng = seededPrng(seed);
     this.#counts = counts;
+    this.#sharing = SHARINGS[this.#prng.below(SHARINGS.length)]!;
   }
 
   run(): void {
@@ -65,7 +69,7 @@ class Simulation {
     for (const page of this.#promises.keys()) if (isEphemeral(page)) this.#promises[page] = [0];
     let recovering = true;
     try {
-      const life = new SimulatedLife(files, this.#prng, SEGMENTS);
+      const life = new SimulatedLife(files, this.#prng, SEGMENTS, this.#sharing);
       this.#counts.droppedRecords += life.droppedRecords;
       recovering = false;
       const { store } = life;
@@ -82,6 +86,7 @@ class Simulation {
       for (let operation = 0; operation < OPERATIONS_PER_LIFE; operation++) life.operate(verbs);
       this.#commit(store);
       this.#verifyAll(life);
+      for (const pool of store.engine.pools) this.#counts.sharedPages += pool.sharedPages;
       assert.ok(store.engine.segments.occupiedBytes <= SEGMENTS * SEGMENT_BYTES, 'the capacity is never exceeded');
       if (this.#prng.below(2) === 0) store.engine.close();
       return false;

@@ -35,9 +35,9 @@ export const MUTANTS: readonly Mutant[] = [
   in_(TMEM, 'R7', 'if (isLast) pool.flushAll()', 'if (!isLast) pool.flushAll()', 'tmem'),
   in_(TMEM, 'R9', 'this.clients.delete(client.name)', 'this.clients.has(client.name)', 'tmem'),
   in_(
-    'src/engine/engine',
+    'src/engine/putting',
     'R10',
-    'this.#staging.store(object, index, cell, payloadBytes | ENTRY_USED, growth);',
+    'staging.store(object, index, cell, payloadBytes | ENTRY_USED, this.#growth, this.#charge);',
     '',
     'tmem',
   ),
@@ -136,7 +136,7 @@ export const MUTANTS: readonly Mutant[] = [
     'for (let at = 0; at < this.length; at++) { switch',
     'model',
   ),
-  in_('src/engine/engine', 'R39', 'if (!this.#staging.isStore(newest)) return GetOutcome.miss;', '', 'model'),
+  in_('src/engine/getting', 'R39', 'if (!this.#staging.isStore(newest)) return GetOutcome.miss;', '', 'model'),
   in_('src/engine/staging', 'R40', 'written || this.#needsNoWrite(at)', 'written', 'ephemeral'),
   in_(
     'src/engine/staging',

@@ -37,6 +37,6 @@ export function decodeHeader(header: Uint8Array, generation: bigint): ReferenceH
     sequence: bytes.readBigUInt64LE(16),
     hash: bytes.readBigUInt64LE(24),
   };
-  const known = fields.kind >= 1 && fields.kind <= 13 && bytes.readUInt8(7) === 0 && fields.payloadBytes <= 4096;
+  const known = fields.kind >= 1 && fields.kind <= 14 && bytes.readUInt8(7) === 0 && fields.payloadBytes <= 4096;
   return known && check === bytes.readUInt32LE(0) ? fields : undefined;
 }

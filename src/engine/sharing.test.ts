@@ -1,0 +1,244 @@
+/** Pages that share their memory: one content, many marks, inside one domain. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FailingFiles } from '../../test/support/failing-files.js';
+import { TestEngine } from '../../test/support/test-engine.js';
+import { versionedPage } from '../../test/support/versioned-page.js';
+import { CommitOutcome } from '../base/commit-outcome.js';
+import { pageIndex } from '../base/ids.js';
+import { seededPrng } from '../base/prng.js';
+import type { SegmentFiles } from '../base/segment-files.js';
+import { MemorySegmentFiles } from '../io/memory-segment-files.js';
+import { checkEngine } from './check.js';
+import type { Engine } from './engine.js';
+import { GetOutcome } from './get-outcome.js';
+import { loadKernel } from './kernel.js';
+import { PutOutcome } from './put-outcome.js';
+import type { RecoveredLog } from './recovery.js';
+import type { StoredObject } from './stored-object.js';
+
+/** A mark's record. */
+const MARK = 48;
+
+/** A page of its own for each number: incompressible, compressible, nearly empty, and never same-filled. */
+function content(number: number): Buffer {
+  return versionedPage(number, 4 * number + 1 + (number % 3));
+}
+
+test('R78: equal pages of one domain are stored once, whoever put them, and each is got as it was put', () => {
+  const store = new Sharing(new MemorySegmentFiles());
+  store.put('a', 0, content(1));
+  store.commit();
+  const once = store.engine.segments.liveBytes;
+  for (let page = 1; page < 20; page++) store.put('a', page, content(1));
+  for (let page = 0; page < 20; page++) store.put('b', page, content(1));
+  store.commit();
+  assert.equal(store.engine.segments.liveBytes, once + 39 * MARK);
+  for (let page = 0; page < 20; page++) {
+    assert.deepEqual(store.get('a', page), content(1));
+    assert.deepEqual(store.get('b', page), content(1));
+  }
+});
+
+test('equal pages of one batch share, and are got before it is committed', () => {
+  const once = contentBytes(1);
+  const store = new Sharing(new MemorySegmentFiles());
+  store.put('a', 0, content(1));
+  store.put('a', 1, content(1));
+  assert.deepEqual(store.get('a', 1), content(1));
+  store.commit();
+  assert.equal(store.engine.segments.liveBytes, store.storedBytes('a') - once);
+});
+
+test('R81: pages of two domains never share, nor those of a pool that is in none', () => {
+  const store = new Sharing(new MemorySegmentFiles(), { a: 'one', b: 'two' });
+  store.put('a', 0, content(1));
+  store.commit();
+  const once = store.engine.segments.liveBytes;
+  store.put('b', 0, content(1));
+  store.commit();
+  assert.equal(store.engine.segments.liveBytes, 2 * once);
+  store.put('alone', 0, content(1));
+  store.commit();
+  assert.equal(store.engine.segments.liveBytes, 3 * once - MARK);
+});
+
+test('each owner is charged all that is stored of a page, shared or not', () => {
+  const charge = contentBytes(1) + MARK;
+  const store = new Sharing(new MemorySegmentFiles());
+  for (let page = 0; page < 10; page++) {
+    store.put('a', page, content(1));
+    store.put('b', page, content(1));
+  }
+  store.commit();
+  assert.equal(store.storedBytes('a'), 10 * charge);
+  assert.equal(store.storedBytes('b'), store.storedBytes('a'));
+  store.flush('a', 0, 10);
+  store.commit();
+  assert.equal(store.storedBytes('a'), 0);
+  assert.equal(store.storedBytes('b'), 10 * charge);
+});
+
+test('a put that would charge the pool more than it may grow by is refused and leaves nothing behind', () => {
+  const store = new Sharing(new MemorySegmentFiles());
+  store.put('a', 0, content(1));
+  store.commit();
+  const live = store.engine.segments.liveBytes;
+  const charge = store.storedBytes('a');
+  assert.equal(store.put('b', 0, content(1), charge - 1), PutOutcome.over);
+  assert.equal(store.put('b', 0, content(2), 64), PutOutcome.over);
+  store.commit();
+  assert.equal(store.engine.segments.liveBytes, live);
+  assert.equal(store.put('b', 0, content(1), charge), PutOutcome.stored);
+});
+
+test('a content is gone with the last page that is it, by flush, put or pool, and comes again as new', () => {
+  const store = new Sharing(new MemorySegmentFiles());
+  for (const end of ['flush', 'put', 'pool'] as const) {
+    store.put('a', 0, content(1));
+    store.put('b', 0, content(1));
+    store.commit();
+    store.flush('b', 0);
+    store.commit();
+    assert.deepEqual(store.get('a', 0), content(1), end);
+    if (end === 'flush') store.flush('a', 0);
+    else if (end === 'put') store.put('a', 0, Buffer.alloc(4096, 7));
+    else store.engine.flushPool(store.object('a').pool);
+    store.commit();
+    assert.equal(store.engine.segments.liveBytes, end === 'put' ? 32 : 0, end);
+    if (end === 'put') store.flush('a', 0);
+    store.commit();
+  }
+});
+
+test('a batch that takes the last page of a content away and puts it elsewhere keeps the content', () => {
+  const store = new Sharing(new MemorySegmentFiles());
+  store.put('a', 0, content(1));
+  store.commit();
+  store.flush('a', 0);
+  store.put('b', 5, content(1));
+  store.commit();
+  assert.deepEqual(store.get('b', 5), content(1));
+  assert.equal(store.get('a', 0), 'missing');
+});
+
+test('a batch that fails leaves pages, contents and charges as they were', () => {
+  const files = new FailingFiles();
+  const store = new Sharing(files);
+  store.put('a', 0, content(1));
+  store.commit();
+  const live = store.engine.segments.liveBytes;
+  files.code = 'ENOSPC';
+  files.failures = 1;
+  store.put('a', 1, content(1));
+  store.put('b', 0, content(2));
+  store.flush('a', 0);
+  assert.notEqual(store.engine.commit(), CommitOutcome.done);
+  assert.equal(store.engine.segments.liveBytes, live);
+  assert.deepEqual(store.get('a', 0), content(1));
+  assert.equal(store.get('b', 0), 'missing');
+  store.put('b', 0, content(2));
+  store.commit();
+  assert.deepEqual(store.get('b', 0), content(2));
+});
+
+test('what shares and what it is charged outlive the process, through cleaning, and go on to share', () => {
+  const files = new MemorySegmentFiles();
+  const prng = seededPrng(5);
+  const known = new Map<string, number>();
+  const sizes = new Map(Array.from({ length: 16 }, (_, at) => [at + 1, contentBytes(at + 1)]));
+  for (let life = 0; life < 6; life++) {
+    const store = new Sharing(files);
+    assert.equal(store.recovered.pages, known.size);
+    for (let step = 0; step < 600; step++) {
+      const pool = prng.below(2) === 0 ? 'a' : 'b';
+      const page = prng.below(24);
+      const number = 1 + prng.below(16);
+      if (prng.below(4) === 0) {
+        store.flush(pool, page);
+        known.delete(`${pool}${page}`);
+      } else {
+        assert.equal(store.put(pool, page, content(number)), PutOutcome.stored);
+        known.set(`${pool}${page}`, number);
+      }
+      if (prng.below(3) === 0) store.commit();
+    }
+    store.commit();
+    for (const [name, number] of known) {
+      assert.deepEqual(store.get(name[0]!, Number(name.slice(1))), content(number), name);
+    }
+    const numbers = new Set(known.values());
+    const contents = [...numbers].reduce((sum, number) => sum + sizes.get(number)!, 0);
+    assert.equal(store.engine.segments.liveBytes, contents + known.size * MARK);
+    const charged = [...known.values()].reduce((sum, number) => sum + sizes.get(number)! + MARK, 0);
+    assert.equal(store.storedBytes('a') + store.storedBytes('b'), charged);
+    if (life % 2 === 0) store.engine.close();
+  }
+  assert.equal(checkEngine(loadKernel({ memoryBytes: 2 ** 21 }), files).badPages.length, 0);
+});
+
+/** An engine with objects `a` and `b` in pools of one domain unless said otherwise, and others in none. */
+class Sharing {
+  readonly engine: Engine;
+  readonly recovered: RecoveredLog;
+  readonly #store: TestEngine;
+  readonly #domains: Readonly<Record<string, string>>;
+  readonly #objects = new Map<string, StoredObject>();
+
+  constructor(files: SegmentFiles, domains: Readonly<Record<string, string>> = { a: 'tenant', b: 'tenant' }) {
+    this.#store = new TestEngine(files, { segments: 16 });
+    this.engine = this.#store.engine;
+    this.recovered = this.#store.recovered;
+    this.#domains = domains;
+    for (const pool of this.engine.pools) for (const object of pool.objects) this.#adopt(object);
+  }
+
+  object(name: string): StoredObject {
+    const known = this.#objects.get(name);
+    if (known !== undefined) return known;
+    const bytes = new TextEncoder().encode(name);
+    return this.#adopt(this.engine.createObject(this.engine.createPool(bytes), bytes));
+  }
+
+  put(name: string, index: number, page: Uint8Array, room?: number): PutOutcome {
+    this.#store.kernel.bytes.set(page, this.#store.page);
+    return this.engine.put(this.object(name), pageIndex(index), this.#store.page, room);
+  }
+
+  get(name: string, index: number): Buffer | 'missing' | 'damaged' {
+    const { kernel, page } = this.#store;
+    const outcome = this.engine.get(this.object(name), pageIndex(index), page);
+    if (outcome === GetOutcome.miss) return 'missing';
+    if (outcome === GetOutcome.damaged) return 'damaged';
+    return Buffer.from(kernel.bytes.subarray(page, page + 4096));
+  }
+
+  flush(name: string, index: number, count = 1): void {
+    if (count === 1) this.engine.flushPage(this.object(name), pageIndex(index));
+    else this.engine.flushRange(this.object(name), pageIndex(index), count);
+  }
+
+  commit(): void {
+    assert.ok(this.#store.commit());
+    this.engine.catchUp();
+  }
+
+  storedBytes(name: string): number {
+    return this.object(name).pool.storedBytes;
+  }
+
+  #adopt(object: StoredObject): StoredObject {
+    const name = new TextDecoder().decode(object.name);
+    this.#objects.set(name, object);
+    const domain = this.#domains[name];
+    if (domain !== undefined) this.engine.shareWithin(object.pool, domain);
+    return object;
+  }
+}
+
+/** What the content takes alone in a record. */
+function contentBytes(number: number): number {
+  const store = new TestEngine(new MemorySegmentFiles());
+  store.store(0, content(number));
+  return store.object.pool.storedBytes;
+}
