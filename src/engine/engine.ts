@@ -154,10 +154,12 @@ export class Engine {
 
   /**
    * From now on what is put into the pool shares its memory with equal pages of all pools of this domain, and of no other.
-   * Pages that are stored stay as they are.
+   * Pages that are stored stay as they are. Null: with none.
    */
-  shareWithin(pool: StoredPool, domain: string): void {
+  shareWithin(pool: StoredPool, domain: string | null): void {
     assert(pool.isPersistent, 'ephemeral pages are not shared');
+    pool.domain = undefined;
+    if (domain === null) return;
     const known = this.#index.contentsNamed(contentsName(domain));
     pool.domain = this.#index.contents.domainOf(known ?? this.#newContents(contentsName(domain)));
   }

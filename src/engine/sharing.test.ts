@@ -2,17 +2,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FailingFiles } from '../../test/support/failing-files.js';
-import { TestEngine } from '../../test/support/test-engine.js';
+import { TEST_SEGMENT_BYTES, TestEngine } from '../../test/support/test-engine.js';
 import { versionedPage } from '../../test/support/versioned-page.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
-import { pageIndex } from '../base/ids.js';
+import { type Address, address, pageIndex, segmentSlot } from '../base/ids.js';
 import { seededPrng } from '../base/prng.js';
 import type { SegmentFiles } from '../base/segment-files.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
 import { checkEngine } from './check.js';
 import type { Engine } from './engine.js';
 import { GetOutcome } from './get-outcome.js';
-import { loadKernel } from './kernel.js';
+import { type Kernel, loadKernel } from './kernel.js';
 import { PutOutcome } from './put-outcome.js';
 import type { RecoveredLog } from './recovery.js';
 import type { StoredObject } from './stored-object.js';
@@ -61,6 +61,45 @@ test('R81: pages of two domains never share, nor those of a pool that is in none
   store.put('alone', 0, content(1));
   store.commit();
   assert.equal(store.engine.segments.liveBytes, 3 * once - MARK);
+});
+
+test('R78: pages with one hash and other bytes do not share', () => {
+  const kernel = loadKernel({ memoryBytes: 2 ** 21 });
+  const blank = address(0);
+  // All pages have the hash of one.
+  const blind = new Proxy(kernel, {
+    get(target, name): unknown {
+      if (name === 'xxh3')
+        return (at: Address, bytes: number, seed: number) => target.xxh3(bytes === 4096 ? blank : at, bytes, seed);
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const store = new Sharing(new MemorySegmentFiles(), { a: 'tenant', b: 'tenant' }, blind);
+  store.put('a', 0, content(1));
+  store.put('b', 0, content(2));
+  store.put('b', 1, content(1));
+  store.commit();
+  assert.deepEqual(store.get('a', 0), content(1));
+  assert.deepEqual(store.get('b', 0), content(2));
+  assert.deepEqual(store.get('b', 1), content(1));
+});
+
+test('a content that is damaged answers so for each page that shares it, and none shares it from then on', () => {
+  const files = new MemorySegmentFiles();
+  const store = new Sharing(files);
+  store.put('a', 0, content(1));
+  store.put('b', 3, content(1));
+  store.commit();
+  overwrite(files, content(1).subarray(64, 96), Buffer.alloc(32, 0xee));
+  assert.equal(store.get('a', 0), 'damaged');
+  assert.equal(store.get('b', 3), 'damaged');
+  store.put('a', 1, content(1));
+  store.commit();
+  assert.deepEqual(store.get('a', 1), content(1));
+  const { badPages } = checkEngine(loadKernel({ memoryBytes: 2 ** 21 }), files);
+  const named = badPages.map(({ object, index }) => `${new TextDecoder().decode(object.name)}${index}`);
+  assert.deepEqual(named.toSorted(), ['a0', 'b3']);
 });
 
 test('each owner is charged all that is stored of a page, shared or not', () => {
@@ -185,8 +224,12 @@ class Sharing {
   readonly #domains: Readonly<Record<string, string>>;
   readonly #objects = new Map<string, StoredObject>();
 
-  constructor(files: SegmentFiles, domains: Readonly<Record<string, string>> = { a: 'tenant', b: 'tenant' }) {
-    this.#store = new TestEngine(files, { segments: 16 });
+  constructor(
+    files: SegmentFiles,
+    domains: Readonly<Record<string, string>> = { a: 'tenant', b: 'tenant' },
+    kernel?: Kernel,
+  ) {
+    this.#store = new TestEngine(files, { segments: 16, ...(kernel && { kernel }) });
     this.engine = this.#store.engine;
     this.recovered = this.#store.recovered;
     this.#domains = domains;
@@ -233,6 +276,16 @@ class Sharing {
     const domain = this.#domains[name];
     if (domain !== undefined) this.engine.shareWithin(object.pool, domain);
     return object;
+  }
+}
+
+/** Where these bytes stand in the files, others come. */
+function overwrite(files: MemorySegmentFiles, bytes: Buffer, others: Buffer): void {
+  const segment = Buffer.alloc(TEST_SEGMENT_BYTES);
+  for (const { slot } of files.list()) {
+    files.read(segmentSlot(slot), 0, segment, 0, segment.length);
+    const at = segment.indexOf(bytes);
+    if (at >= 0) files.write(segmentSlot(slot), at, others, 0, others.length);
   }
 }
 

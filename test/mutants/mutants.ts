@@ -166,7 +166,21 @@ export const MUTANTS: readonly Mutant[] = [
   in_(TMEM, 'R64', 'this.shared.forget(pool)', 'void pool', 'shared'),
   in_(TMEM, 'R66', 'if (client.frozen) return TmemStatus.frozen', 'if (!client) return TmemStatus.frozen', 'freeze'),
   in_('src/engine/store-index', 'R76', 'pool.rawPages++', 'pool.rawPages--', 'ephemeral'),
-  in_('src/engine/store-index', 'R77', 'pool.storedBytes += bytes', 'pool.storedBytes += 4096', 'eviction'),
+  in_(
+    'src/engine/store-index',
+    'R77',
+    'pool.storedBytes += this.chargedBytesOf(word)',
+    'pool.storedBytes += 4096',
+    'eviction',
+  ),
+  in_('src/engine/putting', 'R78', 'return isSame ? content : STRANGER', 'return content', 'src/engine/sharing'),
+  in_(
+    'src/engine/contents',
+    'R81',
+    'if (this.#domainAt(content) !== this.#domain) return false',
+    '',
+    'src/engine/sharing',
+  ),
 ];
 
 /** `test` is a file of src/tmem, or one with its folder; `pattern`, where not the rule itself, what else its title may say. */
