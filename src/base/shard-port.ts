@@ -17,8 +17,8 @@ export interface ExportSpec {
   readonly socket: string;
   /** Where its pages go that leave the store: an absolute path of a file that no other export uses; null for nowhere. */
   readonly spill: string | null;
-  /** The trust domain inside which it may share pages with others, where one was named: those share a shard. */
-  readonly domain?: string;
+  /** The trust domain inside which it may share pages with others; those of one domain share a shard. Null: it shares with none. */
+  readonly domain: string | null;
 }
 
 /** Page numbers of an object are unsigned 32-bit integers: 16 TiB of pages. */

@@ -20,22 +20,22 @@ export class Placement {
   readonly #load = new Map<number, number>();
   /** Where the exports of a trust domain are, and how many. */
   readonly #domains = new Map<string, { readonly place: Place; exports: number }>();
-  readonly #placed = new Map<string, { readonly place: Place; readonly domain: string | undefined }>();
+  readonly #placed = new Map<string, { readonly place: Place; readonly domain: string | null }>();
 
   constructor(places: readonly Place[]) {
     this.#places = places;
   }
 
   /** @param holder - the part that has the pages of the export's pool, if any has */
-  place(spec: Pick<ExportSpec, 'guest' | 'name' | 'domain'>, holder: number | undefined): number {
-    const { domain } = spec;
+  place(spec: Pick<ExportSpec, 'guest' | 'name'> & Partial<ExportSpec>, holder: number | undefined): number {
+    const { domain = null } = spec;
     const held = this.#places.find(({ part }) => part === holder);
-    const known = domain === undefined ? undefined : this.#domains.get(domain);
+    const known = domain === null ? undefined : this.#domains.get(domain);
     const place = held ?? known?.place ?? this.#leastLoaded();
     this.#placed.set(keyOf(spec), { place, domain });
     this.#load.set(place.thread, this.#loadOf(place) + 1);
     if (known !== undefined) known.exports++;
-    else if (domain !== undefined) this.#domains.set(domain, { place, exports: 1 });
+    else if (domain !== null) this.#domains.set(domain, { place, exports: 1 });
     return place.part;
   }
 
@@ -50,8 +50,9 @@ export class Placement {
     if (placed === undefined) return;
     this.#placed.delete(keyOf(spec));
     this.#load.set(placed.place.thread, this.#loadOf(placed.place) - 1);
-    const domain = placed.domain === undefined ? undefined : this.#domains.get(placed.domain);
-    if (domain !== undefined && --domain.exports === 0) this.#domains.delete(placed.domain!);
+    if (placed.domain === null) return;
+    const domain = this.#domains.get(placed.domain)!;
+    if (--domain.exports === 0) this.#domains.delete(placed.domain);
   }
 
   /** Parts that exports of the guest are served by. */

@@ -34,6 +34,7 @@ test('an export that could not be added is taken for new by the next reload', ()
     sizeBytes: 4096,
     socket: `/run/a-${name}.nbd`,
     spill: null,
+    domain: null,
   }));
   const next = config({ guests: [guest('a', { exports })] });
   const { added, config: whole } = planReload(config(), next);
@@ -43,7 +44,7 @@ test('an export that could not be added is taken for new by the next reload', ()
 });
 
 test('exports come and go', () => {
-  const exports = [{ guest: 'b', name: 's', sizeBytes: 4096, socket: '/other/b-s.nbd', spill: null }];
+  const exports = [{ guest: 'b', name: 's', sizeBytes: 4096, socket: '/other/b-s.nbd', spill: null, domain: null }];
   const next = config({ runDir: '/other', guests: [guest('b', { capBytes: 1, exports })] });
   const plan = planReload(config({ guests: [guest('a')] }), next);
   assert.deepEqual(
@@ -108,7 +109,10 @@ test('places, sizes, workers and a named capacity wait for a restart, are named,
     http: null,
     workers: 2,
     guests: [
-      { ...guest('a'), exports: [{ guest: 'a', name: 's', sizeBytes: 8192, socket: '/other/a-s.nbd', spill: null }] },
+      {
+        ...guest('a'),
+        exports: [{ guest: 'a', name: 's', sizeBytes: 8192, socket: '/other/a-s.nbd', spill: null, domain: null }],
+      },
     ],
   });
   const plan = planReload(now, next);
@@ -132,6 +136,20 @@ test('another spill file waits for a restart and is named, and an export that co
     planReload(config({ guests: [] }), spilling('/y')).added.map(({ spill }) => spill),
     ['/y'],
   );
+});
+
+test('other sharing waits for a restart and is named', () => {
+  const sharing = (domain: string | null): Config =>
+    config({ guests: [guest('a', { exports: [{ ...diskOf('a', 's'), domain }] })] });
+  for (const [before, after] of [
+    ['trust t', 'guest a'],
+    ['guest a', null],
+    [null, 'trust t'],
+  ] as const) {
+    const plan = planReload(sharing(before), sharing(after));
+    assert.deepEqual([plan.needRestart, plan.added, plan.removed], [['guest.a.swap.s.dedup or trust'], [], []]);
+    assert.deepEqual(plan.config, sharing(before));
+  }
 });
 
 test('a default capacity that moved with the free memory is nobody’s wish', () => {
@@ -159,7 +177,14 @@ function config(changed: Partial<Config> = {}): Config {
 }
 
 function diskOf(guestName: string, name: string): GuestConfig['exports'][number] {
-  return { guest: guestName, name, sizeBytes: 4096, socket: `/run/${guestName}-${name}.nbd`, spill: null };
+  return {
+    guest: guestName,
+    name,
+    sizeBytes: 4096,
+    socket: `/run/${guestName}-${name}.nbd`,
+    spill: null,
+    domain: null,
+  };
 }
 
 function guest(name: string, changed: Partial<GuestConfig> = {}): GuestConfig {

@@ -7,7 +7,7 @@
  * export stays, since a reread for another reason must not take the disk from under a guest.
  */
 import path from 'node:path';
-import type { GuestLimits } from '../base/shard-port.js';
+import type { ExportSpec, GuestLimits } from '../base/shard-port.js';
 import type { Config, ExportConfig, GuestConfig } from './config/config.js';
 import { WEIGHT_DEFAULT } from './config/file-config.js';
 
@@ -71,7 +71,7 @@ function withAdded(named: readonly GuestConfig[], now: readonly GuestConfig[]): 
   return [...named.map(completed), ...unnamed.map(kept)];
 }
 
-/** A disk keeps its size and its spill file under a guest that uses it. Notes which ones were asked to. */
+/** A disk keeps its size, its spill file and those it shares with under a guest that uses it. Notes which ones were asked to. */
 function keepDisks(guest: GuestConfig, now: Config, needRestart: string[]): GuestConfig {
   const exports = guest.exports.map((spec) => {
     const running = guestOf(now, guest.name)?.exports.find(({ name }) => name === spec.name);
@@ -79,8 +79,9 @@ function keepDisks(guest: GuestConfig, now: Config, needRestart: string[]): Gues
     if (running === undefined) return { ...spec, socket: path.join(now.runDir, path.basename(spec.socket)) };
     if (running.sizeBytes !== spec.sizeBytes) needRestart.push(`guest.${guest.name}.swap.${spec.name}.size`);
     if (running.spill !== spec.spill) needRestart.push(`guest.${guest.name}.swap.${spec.name}.spill`);
+    if (running.domain !== spec.domain) needRestart.push(`guest.${guest.name}.swap.${spec.name}.dedup or trust`);
     // The file may name by now what a command added.
-    return { ...spec, sizeBytes: running.sizeBytes, spill: running.spill, socket: running.socket };
+    return { ...spec, ...specOf(running) };
   });
   return { ...guest, exports };
 }
@@ -92,6 +93,11 @@ export function withoutExports(config: Config, absent: ReadonlySet<ExportConfig>
     exports: guest.exports.filter((spec) => !absent.has(spec)),
   });
   return { ...config, guests: config.guests.map(served) };
+}
+
+/** What a shard hears of an export. */
+export function specOf({ guest, name, sizeBytes, socket, spill, domain }: ExportConfig): ExportSpec {
+  return { guest, name, sizeBytes, socket, spill, domain };
 }
 
 /** What shards hear of a guest. */

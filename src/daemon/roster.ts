@@ -15,7 +15,7 @@ import { withExportWarnings } from './config/export-warnings.js';
 import { WEIGHT_DEFAULT } from './config/file-config.js';
 import { exportSocket } from './config/resolve-config.js';
 import type { Log } from './log.js';
-import { limitsOf, planReload, type Reload, withoutExports } from './reload.js';
+import { limitsOf, planReload, type Reload, specOf, withoutExports } from './reload.js';
 import { freeSocketPath, handOverSocket } from './unix-socket.js';
 
 export class Roster {
@@ -87,7 +87,7 @@ export class Roster {
         `guest ${guestName} has ${EXPORTS_PER_GUEST_MAX} swap disks, the most there can be: remove one first`,
       );
     const socket = exportSocket(this.#config.runDir, guestName, name);
-    const spec: ExportConfig = { guest: guestName, name, sizeBytes, socket, spill, atRunTime: true };
+    const spec: ExportConfig = { guest: guestName, name, sizeBytes, socket, spill, domain: null, atRunTime: true };
     await this.#serve(spec);
     const now = { ...guest, exports: [...guest.exports, spec] };
     const { guests } = this.#config;
@@ -138,9 +138,9 @@ export class Roster {
     return plan.added.filter((spec) => !absent.has(spec));
   }
 
-  async #serve({ guest, name, sizeBytes, socket, spill }: ExportConfig): Promise<void> {
-    await freeSocketPath(socket);
-    await this.#store.addExport({ guest, name, sizeBytes, socket, spill });
+  async #serve(config: ExportConfig): Promise<void> {
+    await freeSocketPath(config.socket);
+    await this.#store.addExport(specOf(config));
   }
 
   /** What was refused because it is in use stays; whatever else went wrong came after the exports had gone. */

@@ -28,7 +28,7 @@ import { type Log, openLog } from './log.js';
 import { OneByOne } from './one-by-one.js';
 import { readyDocument, removeReadyFile, tellSystemd, writeReadyFile } from './ready.js';
 import { Roster } from './roster.js';
-import { limitsOf } from './reload.js';
+import { limitsOf, specOf } from './reload.js';
 import { Shards } from './shards.js';
 import { listenForSignals } from './stop-signals.js';
 import { Undo } from './undo.js';
@@ -150,7 +150,7 @@ class Daemon {
       fs: arena.fs,
       capacityBytes: this.#config.capacityBytes,
       limits: guests.map(limitsOf),
-      exports: exports.map(({ guest, name, sizeBytes, socket, spill }) => ({ guest, name, sizeBytes, socket, spill })),
+      exports: exports.map(specOf),
     });
     for (const shard of this.#shards.each) this.#undo.add(watchShard(shard, () => this.#shardIsSilent()));
     this.#roster.handOverSockets();

@@ -126,7 +126,7 @@ const facts: HostFacts = {
       weight: 100,
       capBytes: null,
       reservationBytes: null,
-      exports: [{ guest: 'vm1', name: 's', sizeBytes: 4096, socket: '/run/tmem/vm1-s.nbd', spill: null }],
+      exports: [{ guest: 'vm1', name: 's', sizeBytes: 4096, socket: '/run/tmem/vm1-s.nbd', spill: null, domain: null }],
     },
   ],
   warnings: [],

@@ -130,7 +130,7 @@ function watchedStore(): WatchedStore {
   const { tmem, engine, kernel, source, target } = openSmallStore(files);
   const client = tmem.client('vm');
   const pool = client.pools[tmem.createPool(client, 's', PERSISTENT_PRIVATE)]!;
-  const spec = { guest: 'vm', name: 's', sizeBytes: 4096, socket: '/s', spill: null };
+  const spec = { guest: 'vm', name: 's', sizeBytes: 4096, socket: '/s', spill: null, domain: null };
   let lines: string[] = [];
   let nowUs = 0;
   const watch = new TroubleWatch(

@@ -63,7 +63,14 @@ function optionsOf(folder: string, capacityBytes: number): ShardOptions {
 }
 
 function specOf(folder: string, disk: number): ExportSpec {
-  return { guest: 'vm1', name: `s${disk}`, sizeBytes: MIB, socket: path.join(folder, `${disk}.nbd`), spill: null };
+  return {
+    guest: 'vm1',
+    name: `s${disk}`,
+    sizeBytes: MIB,
+    socket: path.join(folder, `${disk}.nbd`),
+    spill: null,
+    domain: null,
+  };
 }
 
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {

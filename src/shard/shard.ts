@@ -167,6 +167,7 @@ class OpenedShard implements Shard {
   async addExport(spec: ExportSpec): Promise<void> {
     const pool = this.#poolOf(spec);
     await this.#spill(spec, pool);
+    this.#tmem.shareWithin(pool, spec.domain);
     const layer = new HostedLayer(this.#tmem, pool, this.#room?.gate);
     const { sizeBytes } = spec;
     const face = new Preswap({ sizeBytes, layer, memory: this.#kernel, scratch: this.#scratch });

@@ -214,6 +214,15 @@ export class Tmem {
     pool.spill = this.#spiller.add(pool, file);
   }
 
+  /**
+   * From now on what is put into a persistent pool shares its memory with equal pages of this trust domain (R78, R81), and
+   * its owner is charged as if it did not; null: with none. It does not spill then.
+   */
+  shareWithin(pool: TmemPool, domain: string | null): void {
+    assert(pool.attributes.isPersistent, 'ephemeral pages are not shared');
+    this.#engine.shareWithin(pool.stored, domain);
+  }
+
   /** Before the arena is closed: nothing leaves or comes back any more. */
   closeSpills(): void {
     this.#spiller.close();

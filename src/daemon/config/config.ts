@@ -51,6 +51,8 @@ export interface ExportConfig {
   readonly socket: string;
   /** Its spill file, absolute; null for none. */
   readonly spill: string | null;
+  /** The trust domain in which it shares pages; null: it shares none. */
+  readonly domain: string | null;
   /** The file does not name it: a command added it. */
   readonly atRunTime?: true;
 }

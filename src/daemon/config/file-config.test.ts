@@ -68,8 +68,8 @@ kind = "process"
         reservationBytes: 2 ** 28,
         owner: 'libvirt-qemu',
         swaps: [
-          { name: 'swap0', sizeBytes: 2 ** 30, spill: '/var/lib/tmem/vm1-swap0.spill' },
-          { name: 'swap1', sizeBytes: 2 ** 20, spill: null },
+          { name: 'swap0', sizeBytes: 2 ** 30, spill: '/var/lib/tmem/vm1-swap0.spill', domain: null },
+          { name: 'swap1', sizeBytes: 2 ** 20, spill: null, domain: null },
         ],
       },
       { name: 'a.b', kind: 'process', weight: 100, capBytes: null, reservationBytes: null, owner: null, swaps: [] },
@@ -142,14 +142,27 @@ const mistakes: readonly [what: string, text: string, message: string | RegExp][
     `${swap}spill = "/x/y"\n[guest.b.swap.t]\nsize = "1G"\nspill = "/x/./y"`,
     'f line 6: the spill file is that of vm1/s too: each export needs its own',
   ],
-  ['dedup', `${swap}dedup = true`, 'f line 3: "dedup = true" is not available in this version: take it out'],
+  [
+    'dedup with spill',
+    `${swap}spill = "/x/y"\ndedup = true`,
+    'f line 4: pages that share memory cannot spill in this version: take out dedup or spill',
+  ],
   ['an image disk', '[guest.vm1.disk.root]\nimage = "/x"', /^f line 1: "guest.vm1.disk.root" is not available in/],
   ['too many workers', 'workers = 65', 'f line 1: workers = 65 is not a whole number from 1 to 64'],
   ['no workers', 'workers = 0', 'f line 1: workers = 0 is not a whole number from 1 to 64'],
   ['qmp', `${guest}qmp = "/x"`, 'f line 2: "qmp" is not available in this version: take it out'],
   ['a bad reservation', `${guest}reservation = "1GB"`, /^f line 2: guest.vm1.reservation = "1GB" is not/],
-  ['a trust domain', `${guest}trust = "a"`, 'f line 2: "trust" is not available in this version: take it out'],
+  ['a bad trust domain', `${guest}trust = "a b"`, /^f line 2: .*a bad name/],
 ];
+
+test('dedup is inside the trust domain that the guest names, or inside the guest, and without it there is none', () => {
+  const swaps = '[guest.vm1.swap.a]\nsize = "1G"\ndedup = true\n[guest.vm1.swap.b]\nsize = "1G"\n';
+  const domains = (text: string): (string | null)[] =>
+    parseConfig(text, 'f').guests.flatMap((found) => found.swaps.map(({ domain }) => domain));
+  assert.deepEqual(domains(swaps), ['guest vm1', null]);
+  assert.deepEqual(domains(`[guest.vm1]\ntrust = "vm1"\n${swaps}`), ['trust vm1', null]);
+});
+
 for (const [what, text, message] of mistakes) {
   test(`${what} is refused with its line, in one line`, () => {
     assert.throws(

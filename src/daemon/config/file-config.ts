@@ -49,6 +49,8 @@ export interface FileSwap {
   readonly name: string;
   readonly sizeBytes: number;
   readonly spill: string | null;
+  /** Set where it has dedup. */
+  readonly domain: string | null;
 }
 
 /** @throws TmemError E_CONFIG */
@@ -69,6 +71,8 @@ export function parseConfig(text: string, file: string): FileConfig {
     if (tooMany === undefined) continue;
     fail(['guest', name, 'swap', tooMany], `guest ${name} has over ${EXPORTS_PER_GUEST_MAX} swap disks: take some out`);
   }
+  for (const path of dedupWithSpill(said))
+    fail(path, 'pages that share memory cannot spill in this version: take out dedup or spill');
   for (const { path, other } of spillsTwice(said))
     fail(path, `the spill file is that of ${other} too: each export needs its own`);
   return {
@@ -86,10 +90,11 @@ export function parseConfig(text: string, file: string): FileConfig {
       capBytes: guest.cap ?? null,
       reservationBytes: guest.reservation ?? null,
       owner: guest.owner ?? null,
-      swaps: Object.entries(guest.swap ?? {}).map(([swap, { size, spill }]) => ({
+      swaps: Object.entries(guest.swap ?? {}).map(([swap, { size, spill, dedup }]) => ({
         name: swap,
         sizeBytes: size,
         spill: spill ?? null,
+        domain: dedup === true ? domainOf(name, guest.trust) : null,
       })),
     })),
   };
@@ -197,7 +202,7 @@ const guestSchema = v.strictObject({
   cap: v.optional(size),
   qmp: v.optional(v.string()),
   owner: v.optional(word),
-  trust: v.optional(word),
+  trust: v.optional(v.pipe(v.string(), v.regex(GUEST_NAME, `a bad name: ${GUEST_NAME_RULE}`))),
   swap: v.optional(v.record(exportName, swapSchema)),
   disk: v.optional(v.record(exportName, diskSchema)),
 });
@@ -217,15 +222,22 @@ const fileSchema = v.strictObject({
 /** What the file asks for that nothing here would do. */
 function* notAvailable(said: v.InferOutput<typeof fileSchema>): Generator<{ path: string[]; key: string }> {
   for (const [name, guest] of Object.entries(said.guest ?? {})) {
-    for (const key of ['qmp', 'trust'] as const)
-      if (guest[key] !== undefined) yield { path: ['guest', name, key], key };
+    if (guest.qmp !== undefined) yield { path: ['guest', name, 'qmp'], key: 'qmp' };
     for (const disk of Object.keys(guest.disk ?? {}))
       yield { path: ['guest', name, 'disk', disk], key: `guest.${name}.disk.${disk}` };
-    for (const [swap, { dedup }] of Object.entries(guest.swap ?? {})) {
-      const path = ['guest', name, 'swap', swap];
-      if (dedup === true) yield { path: [...path, 'dedup'], key: 'dedup = true' };
-    }
   }
+}
+
+function* dedupWithSpill(said: v.InferOutput<typeof fileSchema>): Generator<string[]> {
+  for (const [name, { swap = {} }] of Object.entries(said.guest ?? {})) {
+    for (const [key, { dedup, spill }] of Object.entries(swap))
+      if (dedup === true && spill !== undefined) yield ['guest', name, 'swap', key, 'dedup'];
+  }
+}
+
+/** Those who share pages with one another: all guests that name one trust domain, or a guest with itself alone. */
+function domainOf(guest: string, trust: string | undefined): string {
+  return trust === undefined ? `guest ${guest}` : `trust ${trust}`;
 }
 
 /** Exports that would write over each other's pages. */

@@ -34,7 +34,14 @@ test('without a config root gets one guest with one swap disk of 1 GiB, in the s
         reservationBytes: null,
         ownerUid: null,
         exports: [
-          { guest: 'guest0', name: 'swap0', sizeBytes: GIB, socket: '/run/tmem/guest0-swap0.nbd', spill: null },
+          {
+            guest: 'guest0',
+            name: 'swap0',
+            sizeBytes: GIB,
+            socket: '/run/tmem/guest0-swap0.nbd',
+            spill: null,
+            domain: null,
+          },
         ],
       },
     ],

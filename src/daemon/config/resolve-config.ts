@@ -30,7 +30,7 @@ const WITHOUT_CONFIG: FileConfig = {
       capBytes: null,
       reservationBytes: null,
       owner: null,
-      swaps: [{ name: 'swap0', sizeBytes: GIB, spill: null }],
+      swaps: [{ name: 'swap0', sizeBytes: GIB, spill: null, domain: null }],
     },
   ],
 };
@@ -99,6 +99,7 @@ function resolveGuest(guest: FileConfig['guests'][number], runDir: string, machi
     sizeBytes: swap.sizeBytes,
     socket: exportSocket(runDir, name, swap.name),
     spill: swap.spill,
+    domain: swap.domain,
   }));
   const ownerUid = owner === null ? null : requireUser(owner, name, machine);
   return { name, kind, weight, capBytes, reservationBytes, ownerUid, exports };
