@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { needs } from '../test/support/needs.js';
 import type { Bench, Scale } from './bench.js';
 import { codecBench } from './codec.bench.js';
+import { dedupBench } from './dedup.bench.js';
 import { diskBench } from './disk.bench.js';
 import { engineBench } from './engine.bench.js';
 import { evictBench } from './evict.bench.js';
@@ -28,6 +29,7 @@ const BENCHES: readonly Bench[] = [
   nbdBench,
   memoryBench,
   metadataBench,
+  dedupBench,
   recoveryBench,
   scaleBench,
   fairnessBench,
