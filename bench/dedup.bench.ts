@@ -25,12 +25,12 @@ export const dedupBench: Bench = {
   question: 'What does it cost and save that equal pages of a trust domain share their memory?',
   needs: [],
   floors: {
-    'put of a page that nobody has, unshared = 1': { atMost: 1.6 },
-    'put of a page that another has, unshared = 1': { atMost: 1.25 },
-    'get of a page that nobody has, unshared = 1': { atMost: 1.35 },
-    'get of a page that another has, unshared = 1': { atMost: 1.35 },
+    'put of a page that nobody has, unshared = 1': { atMost: 1.4 },
+    'put of a page that another has, unshared = 1': { atMost: 0.85 },
+    'get of a page that nobody has, unshared = 1': { atMost: 1.2 },
+    'get of a page that another has, unshared = 1': { atMost: 1.2 },
     'stored of two guests with equal pages, unshared = 1': { atMost: 0.55 },
-    'metadata of a page that nobody has': { atMost: 56 },
+    'metadata of a page that nobody has': { atMost: 40 },
   },
   run,
 };

@@ -1,18 +1,21 @@
 /**
- * From a content's hash to its number: open addressing with linear probing, in 256 parts, so that no put waits until all
- * of a large table has grown. It keeps numbers only; the hashes are where the contents are.
+ * From the hash of a page to the contents that may be it: chains in 256 parts, so that no put waits until all of a large
+ * table has grown. It keeps numbers only; the hashes are where the contents are. A content costs 6 to 8 bytes.
  *
- * @hot `find` runs once per put of a page that may be shared. No allocation but where a part grows.
+ * @hot `find` runs once per put of a page that may be shared. No allocation but where a part grows, or more contents come.
  */
 
 const PARTS = 256;
 const PART_SHIFT = 8;
-const SLOTS_MIN = 16;
-/** A part grows when more than this of it is taken: probes stay short, and a content costs about 7 bytes. */
-const LOAD_MAX = 0.75;
+const HEADS_MIN = 8;
+/** Contents to a chain, at most on average: a part that has more doubles. */
+const CHAIN_MAX = 2;
 
-/** Of a slot: a content's number, counted from 1. */
-const EMPTY = 0;
+const LINKS_SHIFT = 10;
+const LINKS_PER_CHUNK = 1 << LINKS_SHIFT;
+
+/** Of a link: a content's number, counted from 1. */
+const END = 0;
 
 /** The table has no such content. */
 export const NO_CONTENT = -1;
@@ -27,8 +30,11 @@ export interface HashedContents {
 
 export class ContentTable {
   readonly #contents: HashedContents;
-  readonly #parts: (Uint32Array | undefined)[] = Array.from({ length: PARTS }, () => undefined);
+  readonly #parts: Uint32Array[] = Array.from({ length: PARTS }, () => new Uint32Array(HEADS_MIN));
+  /** Contents in each part. */
   readonly #taken = new Uint32Array(PARTS);
+  /** From each content to the next of its chain. */
+  readonly #links: Uint32Array[] = [];
 
   constructor(contents: HashedContents) {
     this.#contents = contents;
@@ -36,61 +42,75 @@ export class ContentTable {
 
   /** The content with this word that is wanted; {@link NO_CONTENT} if there is none. */
   find(word: number): number {
-    const part = this.#parts[word & (PARTS - 1)];
-    if (part === undefined) return NO_CONTENT;
-    const mask = part.length - 1;
-    for (let slot = (word >>> PART_SHIFT) & mask; part[slot] !== EMPTY; slot = (slot + 1) & mask) {
-      const content = part[slot]! - 1;
-      if (this.#contents.isWanted(content)) return content;
+    const part = this.#parts[word & (PARTS - 1)]!;
+    for (let link = part[placeOf(word, part)]!; link !== END; link = this.#link(link - 1)) {
+      if (this.#contents.isWanted(link - 1)) return link - 1;
     }
     return NO_CONTENT;
   }
 
   /** It must not be there. */
   add(content: number): void {
+    while (this.#links.length << LINKS_SHIFT <= content) this.#links.push(new Uint32Array(LINKS_PER_CHUNK));
     const word = this.#contents.wordOf(content);
     const which = word & (PARTS - 1);
-    let part = (this.#parts[which] ??= new Uint32Array(SLOTS_MIN));
-    if (++this.#taken[which]! > part.length * LOAD_MAX) part = this.#grow(which, part);
-    place(part, word, content);
+    if (++this.#taken[which]! > this.#parts[which]!.length * CHAIN_MAX) this.#grow(which);
+    this.#chain(this.#parts[which]!, word, content);
   }
 
   /** @returns whether it was there */
   remove(content: number): boolean {
     const word = this.#contents.wordOf(content);
     const which = word & (PARTS - 1);
-    const part = this.#parts[which];
-    if (part === undefined) return false;
-    const mask = part.length - 1;
-    let hole = (word >>> PART_SHIFT) & mask;
-    for (; part[hole] !== content + 1; hole = (hole + 1) & mask) if (part[hole] === EMPTY) return false;
-    // Those behind it that would not be found across the hole move into it, so that nothing marks where one was.
-    for (let slot = (hole + 1) & mask; part[slot] !== EMPTY; slot = (slot + 1) & mask) {
-      const home = (this.#contents.wordOf(part[slot]! - 1) >>> PART_SHIFT) & mask;
-      if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
-      part[hole] = part[slot]!;
-      hole = slot;
+    const part = this.#parts[which]!;
+    const place = placeOf(word, part);
+    let before = NO_CONTENT;
+    for (let link = part[place]!; link !== END; link = this.#link(link - 1)) {
+      if (link - 1 === content) {
+        const next = this.#link(content);
+        if (before === NO_CONTENT) part[place] = next;
+        else this.#setLink(before, next);
+        this.#taken[which]!--;
+        return true;
+      }
+      before = link - 1;
     }
-    part[hole] = EMPTY;
-    this.#taken[which]!--;
-    return true;
+    return false;
   }
 
   get bytes(): number {
-    return this.#parts.reduce((bytes, part) => bytes + (part?.byteLength ?? 0), 0);
+    return this.#parts.reduce((bytes, part) => bytes + part.byteLength, 4 * LINKS_PER_CHUNK * this.#links.length);
   }
 
-  #grow(which: number, part: Uint32Array): Uint32Array {
+  #grow(which: number): void {
+    const part = this.#parts[which]!;
     const larger = new Uint32Array(part.length * 2);
-    for (const slot of part) if (slot !== EMPTY) place(larger, this.#contents.wordOf(slot - 1), slot - 1);
+    for (const head of part) {
+      for (let link = head; link !== END;) {
+        const content = link - 1;
+        link = this.#link(content);
+        this.#chain(larger, this.#contents.wordOf(content), content);
+      }
+    }
     this.#parts[which] = larger;
-    return larger;
+  }
+
+  #chain(part: Uint32Array, word: number, content: number): void {
+    const place = placeOf(word, part);
+    this.#setLink(content, part[place]!);
+    part[place] = content + 1;
+  }
+
+  #link(content: number): number {
+    return this.#links[content >>> LINKS_SHIFT]![content & (LINKS_PER_CHUNK - 1)]!;
+  }
+
+  #setLink(content: number, link: number): void {
+    this.#links[content >>> LINKS_SHIFT]![content & (LINKS_PER_CHUNK - 1)] = link;
   }
 }
 
-function place(part: Uint32Array, word: number, content: number): void {
-  const mask = part.length - 1;
-  let slot = (word >>> PART_SHIFT) & mask;
-  while (part[slot] !== EMPTY) slot = (slot + 1) & mask;
-  part[slot] = content + 1;
+/** A part is a power of two long. */
+function placeOf(word: number, part: Uint32Array): number {
+  return (word >>> PART_SHIFT) & (part.length - 1);
 }

@@ -1,12 +1,14 @@
 /**
  * Contents: what shared pages hold. A content is a page of an object of the engine's own, one for each trust domain, and
- * its index there is its number. Here is what is known of it besides: how many pages it has, and its hash of 128 bits.
- * One row of 24 bytes each:
+ * its index there is its number. Here is what is known of it besides: how many pages it has, and what to find it by. One
+ * row of 12 bytes each:
  *
  *      word 0: pages that are it, those of the staged batch included; 0: the number is free
  *      word 1: bits 0-15 what its record takes; bits 16-31 its domain
- *      word 2, 3: XXH3-64 of the page as its record has it; of a free number, word 2 is the next that is free
- *      word 4, 5: XXH3-64 of the page with the arena's own seed, which no client knows
+ *      word 2: low word of XXH3-64 of the page, with the arena's own seed, which no client knows; of a free number, the
+ *              next that is free
+ *
+ * Of contents with one such word only one is found, and who has the page of another does not share it.
  *
  * A content lives as long as a page is it. So it needs no tombstone: one that no mark in the log names is gone, and its
  * number is used again. The page that was it last has a newer record by then, which any recovery finds before what the
@@ -18,16 +20,13 @@ import { assert } from '../base/assert.js';
 import { ContentTable } from './content-table.js';
 import { CONTENTS_MAX } from './page-entry.js';
 import { FANOUT } from './page-slab.js';
-import type { PageHash } from './record.js';
 import type { StoredObject } from './stored-object.js';
 
-const ROW_WORDS = 6;
+const ROW_WORDS = 3;
 const PAGES = 0;
 const BYTES_AND_DOMAIN = 1;
-const FIRST = 2;
-const NEXT_FREE = FIRST;
-const SECOND = 4;
-export const HASH_WORDS = 4;
+const HASH = 2;
+const NEXT_FREE = HASH;
 const DOMAIN_SHIFT = 16;
 const BYTES_MASK = 0xffff;
 const DOMAINS_MAX = 2 ** 16;
@@ -52,21 +51,18 @@ interface Domain {
   free: number;
 }
 
-/** A page's hash, in the order of a row's words 2 to 5. */
-export type ContentHash = Uint32Array;
-
 export class Contents {
   /** Contents that there are. */
   count = 0;
   readonly #chunks: Uint32Array[] = [];
   readonly #domains: Domain[] = [];
   readonly #table = new ContentTable({
-    wordOf: (content) => this.#word(content, SECOND),
+    wordOf: (content) => this.#word(content, HASH),
     isWanted: (content) => this.#isWanted(content),
   });
   /** What is looked for in the table. */
   #domain = 0;
-  #hash: ContentHash = new Uint32Array(HASH_WORDS);
+  #hash = 0;
   /** Numbers that recovery found free in blocks that no domain has: the first that needs some takes them. */
   readonly #ownerless: Domain = { objectNumber: 0, object: undefined, free: NONE_FREE };
   /** Behind the last number that was ever used. */
@@ -81,11 +77,11 @@ export class Contents {
     return { object, ordinal };
   }
 
-  /** A content of this domain that has the hash; {@link NO_CONTENT} if there is none. O(1). */
-  find(domain: ContentDomain, hash: ContentHash): number {
+  /** A content of this domain with this word of the hash; {@link NO_CONTENT} if there is none. O(1). */
+  find(domain: ContentDomain, hash: number): number {
     this.#domain = domain.ordinal;
     this.#hash = hash;
-    return this.#table.find(hash[SECOND - FIRST]!);
+    return this.#table.find(hash);
   }
 
   /** The number that the domain's next new content will have; {@link NO_CONTENT} if all are taken. */
@@ -105,13 +101,13 @@ export class Contents {
   }
 
   /** A new content has the number that {@link Contents.nextOf} says. No page is it yet. */
-  add({ ordinal }: ContentDomain, hash: ContentHash, bytes: number): number {
+  add({ ordinal }: ContentDomain, hash: number, bytes: number): number {
     const domain = this.#domains[ordinal]!;
     const content = domain.free - 1;
     assert(content >= 0, 'a number is free');
     domain.free = this.#word(content, NEXT_FREE);
     this.#setWord(content, BYTES_AND_DOMAIN, bytes | (ordinal << DOMAIN_SHIFT));
-    for (let word = 0; word < HASH_WORDS; word++) this.#setWord(content, FIRST + word, hash[word]!);
+    this.#setWord(content, HASH, hash);
     this.#table.add(content);
     this.count++;
     return content;
@@ -160,17 +156,12 @@ export class Contents {
 
   // What recovery finds, in the order of the log.
 
-  /** A mark says that a page is this content, whose record is one of that object, and has this second hash. */
-  recoverMark(content: number, objectNumber: number, second: PageHash): void {
+  /** A mark says that a page is this content, whose record is one of that object, and has this word of the hash. */
+  recoverMark(content: number, objectNumber: number, hash: number): void {
     this.#reach(content);
     this.#setWord(content, BYTES_AND_DOMAIN, this.#ordinalOf(objectNumber) << DOMAIN_SHIFT);
-    this.#setHash(content, SECOND, second);
+    this.#setWord(content, HASH, hash);
     this.retain(content);
-  }
-
-  recoverRecord(content: number, first: PageHash): void {
-    this.#reach(content);
-    this.#setHash(content, FIRST, first);
   }
 
   /** Whether a page is the content that this object has under the number. */
@@ -200,11 +191,7 @@ export class Contents {
   }
 
   #isWanted(content: number): boolean {
-    if (this.#domainAt(content) !== this.#domain) return false;
-    for (let word = HASH_WORDS - 1; word >= 0; word--) {
-      if (this.#word(content, FIRST + word) !== this.#hash[word]) return false;
-    }
-    return true;
+    return this.#word(content, HASH) === this.#hash && this.#domainAt(content) === this.#domain;
   }
 
   #freeOf(domain: Domain, block: number): void {
@@ -231,11 +218,6 @@ export class Contents {
 
   #domainAt(content: number): number {
     return this.#word(content, BYTES_AND_DOMAIN) >>> DOMAIN_SHIFT;
-  }
-
-  #setHash(content: number, at: number, { low, high }: PageHash): void {
-    this.#setWord(content, at, low);
-    this.#setWord(content, at + 1, high);
   }
 
   #word(content: number, word: number): number {

@@ -16,7 +16,7 @@ import { assert } from '../base/assert.js';
 import { type Address, type PageIndex, pageIndex } from '../base/ids.js';
 import { PAGE_BYTES } from '../base/units.js';
 import { NO_CONTENT } from './content-table.js';
-import { type ContentDomain, type Contents, HASH_WORDS } from './contents.js';
+import type { ContentDomain, Contents } from './contents.js';
 import type { Kernel } from './kernel.js';
 import { ENTRY_USED, storedBytesOf, wordOfContent } from './page-entry.js';
 import { PutOutcome } from './put-outcome.js';
@@ -32,7 +32,7 @@ const MARK_RECORD_BYTES: number = recordBytes(MARK_BYTES);
 export interface PuttingGround {
   readonly kernel: Kernel;
   readonly staging: Staging;
-  /** Of contents' second hash. Clients must not know it, or they could choose pages that all have one hash. */
+  /** Of contents' hash. Clients must not know it, or they could choose pages that all have one hash. */
   readonly seed: number;
   /** Makes room for another operation of the batch, which stages so many records. */
   readonly begin: (records: number) => void;
@@ -49,7 +49,8 @@ export class Putting {
   readonly #contents: Contents;
   readonly #memory: Buffer;
   readonly #content: Address;
-  readonly #hash = new Uint32Array(HASH_WORDS);
+  /** Of the page at hand, with the seed. */
+  #hash: PageHash = { low: 0, high: 0 };
   /** By the put at hand: of the page's own record in the log, and of what its pool is charged. */
   #growth = 0;
   #charge = 0;
@@ -119,7 +120,7 @@ export class Putting {
     this.#weigh(object, index, cell, MARK_RECORD_BYTES, contentBytes);
     const refusal = this.#refusal(object, index, this.#growth + contentBytes, chargeMax);
     if (refusal !== undefined) return refusal;
-    const content = this.#contents.add(domain, this.#hash, contentBytes);
+    const content = this.#contents.add(domain, this.#hash.low, contentBytes);
     staging.store(domain.object, content, domain.object.table.reach(content), payloadBytes, contentBytes);
     const to = staging.records.begin(object, 'upkeep');
     assert(to !== undefined, 'room for both records was asked for');
@@ -136,8 +137,7 @@ export class Putting {
     content: number,
   ): void {
     const { staging } = this.#ground;
-    const second: PageHash = { low: this.#hash[2]!, high: this.#hash[3]! };
-    staging.records.share(to, object, index, content, domain.object, second);
+    staging.records.share(to, object, index, content, domain.object, this.#hash);
     staging.store(object, index, cell, wordOfContent(content), this.#growth, this.#charge);
   }
 
@@ -164,12 +164,8 @@ export class Putting {
   /** The content that the page at `from` is, {@link NO_CONTENT}, or {@link STRANGER}. Leaves its hash in `#hash`. */
   #find(domain: ContentDomain, from: Address): number {
     const { kernel, seed, readContent } = this.#ground;
-    const hash = this.#hash;
-    hash[0] = kernel.xxh3(from, PAGE_BYTES, 0);
-    hash[1] = kernel.xxh3High();
-    hash[2] = kernel.xxh3(from, PAGE_BYTES, seed);
-    hash[3] = kernel.xxh3High();
-    const content = this.#contents.find(domain, hash);
+    this.#hash = { low: kernel.xxh3(from, PAGE_BYTES, seed), high: kernel.xxh3High() };
+    const content = this.#contents.find(domain, this.#hash.low);
     if (content === NO_CONTENT) return NO_CONTENT;
     if (!readContent(content, this.#content)) {
       this.#contents.shun(content);

@@ -21,7 +21,6 @@ import { MovedRanges } from './moved-ranges.js';
 import { CONTENTS_MAX, ENTRY_LOST, wordOfContent, wordOfSlot } from './page-entry.js';
 import {
   asOfAt,
-  hashOf,
   isPageKind,
   isTombstone,
   markAt,
@@ -286,7 +285,6 @@ class Recovery {
     // A mark that cannot be read says that the page was stored, and not where it is.
     else if (kind === RecordKind.pageSpilled) word = this.#payloadHolds() ? this.#spilledWord() : word | ENTRY_LOST;
     else if (kind === RecordKind.pageShared) word = this.#payloadHolds() ? this.#sharedWord() : word | ENTRY_LOST;
-    else if (object.pool.isContents) this.#content(index);
     this.#index!.store(object, index, segments.locationOf(slot, offset), word);
   }
 
@@ -297,13 +295,8 @@ class Recovery {
   #sharedWord(): number {
     const { content, object, hash } = shareAt(this.#kernel.view, this.#reader.record);
     if (content >= CONTENTS_MAX) return this.#reader.payloadBytes | ENTRY_LOST;
-    this.#index!.contents.recoverMark(content, object, hash);
+    this.#index!.contents.recoverMark(content, object, hash.low);
     return wordOfContent(content);
-  }
-
-  #content(index: number): void {
-    if (index < CONTENTS_MAX)
-      this.#index!.contents.recoverRecord(index, hashOf(this.#kernel.view, this.#reader.record));
   }
 
   #name(generation: number, number: number, poolNo: number): void {

@@ -174,13 +174,7 @@ export const MUTANTS: readonly Mutant[] = [
     'eviction',
   ),
   in_('src/engine/putting', 'R78', 'return isSame ? content : STRANGER', 'return content', 'src/engine/sharing'),
-  in_(
-    'src/engine/contents',
-    'R81',
-    'if (this.#domainAt(content) !== this.#domain) return false',
-    '',
-    'src/engine/sharing',
-  ),
+  in_('src/engine/contents', 'R81', ' && this.#domainAt(content) === this.#domain', '', 'src/engine/sharing'),
 ];
 
 /** `test` is a file of src/tmem, or one with its folder; `pattern`, where not the rule itself, what else its title may say. */
