@@ -115,6 +115,25 @@ test('after a sync that failed every change is refused as a fault, reads go on, 
   for (const page of [0, 1]) assert.deepEqual(third.get(page), raw(page, 1));
 });
 
+test('a batch that was taken back does not come again by a power loss after a sync', () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const { disk, store, durability } = onDisk({}, seed);
+    assert.ok(store.store(0, raw(0, 1)));
+    durability.sync(() => {});
+    disk.endSync('done');
+    store.put(1, raw(1, 1));
+    store.put(2, raw(2, 1));
+    failNextWrite(disk);
+    assert.equal(store.engine.commit(), CommitOutcome.full);
+    let isSynced = false;
+    durability.sync(() => (isSynced = true));
+    if (!isSynced) disk.endSync('done');
+    disk.losePower();
+    const again = new TestEngine(disk);
+    assert.deepEqual([again.get(0), again.get(1), again.get(2)], [raw(0, 1), 'missing', 'missing'], `seed ${seed}`);
+  }
+});
+
 test('a clean stop outlives a power loss', () => {
   for (let seed = 1; seed <= 20; seed++) {
     const { disk, store } = onDisk({ segments: 20 }, seed);
@@ -247,6 +266,16 @@ function onDisk(
   const disk = new PowerLossFiles(seededPrng(seed));
   const store = new TestEngine(disk, options);
   return { disk, store, durability: store.engine.durability! };
+}
+
+/** When two thirds of it are written. */
+function failNextWrite(files: SegmentFiles): void {
+  const write = files.write.bind(files);
+  files.write = (slot, at, from, offset, length): void => {
+    files.write = write;
+    write(slot, at, from, offset, Math.floor((2 * length) / 3));
+    throw Object.assign(new Error('asked for'), { code: 'ENOSPC' });
+  };
 }
 
 function copy(from: SegmentFiles, to: SegmentFiles): void {

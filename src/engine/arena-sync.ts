@@ -17,6 +17,7 @@ import type { Durability } from '../base/durability.js';
 import { systemCode } from '../base/errors.js';
 import type { SegmentSlot } from '../base/ids.js';
 import type { FilesSync } from '../base/segment-files.js';
+import type { LogProgress } from './log-progress.js';
 import type { LogWriter } from './log-writer.js';
 import { SegmentState, type SegmentTable } from './segment-table.js';
 
@@ -30,6 +31,9 @@ interface Coming {
   /** It has bytes that cannot be read: it is given back. */
   readonly isBad: boolean;
 }
+
+/** Of the log when a sync begins: what it will vouch for. */
+type Reached = Pick<LogProgress, 'last' | 'marked' | 'takenBack'>;
 
 export interface ArenaSyncOptions {
   readonly syncing: FilesSync;
@@ -75,7 +79,7 @@ export class ArenaSync implements Durability {
   sync(done: (outcome: CommitOutcome) => void): void {
     const { log } = this.#options;
     if (this.failures > 0) return done(CommitOutcome.fault);
-    if (log.progress.last <= log.progress.synced) return done(CommitOutcome.done);
+    if (log.progress.isSynced) return done(CommitOutcome.done);
     this.#waiting.push(done);
     if (!this.#isRunning) this.#begin();
   }
@@ -133,14 +137,14 @@ export class ArenaSync implements Durability {
   syncNow(): void {
     const { syncing, log } = this.#options;
     const number = ++this.#begun;
-    const { last, marked } = log.progress;
+    const reached = reachedOf(log.progress);
     try {
       syncing.now();
     } catch (error) {
       this.#fail();
       throw error;
     }
-    this.#succeed(number, last, marked);
+    this.#succeed(number, reached);
     this.advance();
   }
 
@@ -170,21 +174,21 @@ export class ArenaSync implements Durability {
     const number = ++this.#begun;
     const served = this.#waiting;
     this.#waiting = [];
-    const { last, marked } = log.progress;
+    const reached = reachedOf(log.progress);
     syncing.begin((error) => {
       this.#isRunning = false;
       if (this.#isClosed) return;
-      if (error === undefined) this.#succeed(number, last, marked);
+      if (error === undefined) this.#succeed(number, reached);
       else this.#fail();
       this.#tell(served);
     });
   }
 
-  #succeed(number: number, last: number, marked: number): void {
+  #succeed(number: number, { last, marked, takenBack }: Reached): void {
     this.syncs++;
     this.#ended = Math.max(this.#ended, number);
     this.#said = Math.max(this.#said, marked);
-    this.#options.log.progress.confirm(last);
+    this.#options.log.progress.confirm(last, takenBack);
   }
 
   #fail(): void {
@@ -214,4 +218,9 @@ export class ArenaSync implements Durability {
     this.#saidByFree = Math.max(this.#saidByFree, log.progress.synced);
     return { ...coming, after: this.#begun + 1 };
   }
+}
+
+/** As it is now. */
+function reachedOf({ last, marked, takenBack }: LogProgress): Reached {
+  return { last, marked, takenBack };
 }

@@ -15,9 +15,18 @@ interface Reached {
 export class LogProgress {
   /** Records up to this one outlive a power loss; 0: nothing is known. */
   synced = 0;
+  /** Batches that were written, at least in part, and taken back. */
+  takenBack = 0;
   /** With what is staged, and without. */
   readonly #staged: Reached = { last: 0, marked: 0 };
   readonly #committed: Reached = { last: 0, marked: 0 };
+  /** So many a sync covers. */
+  #takenBackSynced = 0;
+
+  /** Whether a power loss changes nothing: what is written stays, and what was taken back does not come again. */
+  get isSynced(): boolean {
+    return this.last <= this.synced && this.takenBack <= this.#takenBackSynced;
+  }
 
   /** The newest record that is written. */
   get last(): number {
@@ -64,9 +73,10 @@ export class LogProgress {
     copy(this.#committed, this.#staged);
   }
 
-  /** A sync covers the records up to this one. */
-  confirm(last: number): void {
+  /** A sync covers the records up to this one, and so many batches that were taken back. */
+  confirm(last: number, takenBack: number = 0): void {
     this.synced = Math.max(this.synced, last);
+    this.#takenBackSynced = Math.max(this.#takenBackSynced, takenBack);
   }
 
   /** The log that recovery found ends with this record, all of it synced. */

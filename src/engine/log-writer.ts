@@ -347,6 +347,7 @@ export class LogWriter {
       if (this.#segments.stateOf(span.slot) === SegmentState.sealed) this.#segments.reopen(span.slot);
     }
     this.#goBackTo(spans[0]!);
+    this.progress.takenBack++;
     this.#mustRotate = this.#syncs;
   }
 
@@ -374,12 +375,11 @@ export class LogWriter {
   #writeHeader(slot: SegmentSlot, generation: number, closed?: Census): void {
     const { segmentBytes } = this.#segments;
     const { low: arenaLow, high: arenaHigh } = this.#arena;
-    const spent = this.#sequence;
     const { synced } = this.progress;
     this.#headers.write(slot, {
       segmentBytes,
       generation,
-      spent,
+      spent: this.#sequence,
       arenaLow,
       arenaHigh,
       synced,
