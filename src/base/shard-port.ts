@@ -83,6 +83,10 @@ export interface ArenaStatus {
   readonly liveBytes: number;
   /** Bytes of index and bookkeeping in memory, outside the arena. */
   readonly metadataBytes: number;
+  /** What pages share: each is stored once. */
+  readonly contents: number;
+  /** What pools are charged for pages that share, and the arena does not take. */
+  readonly savedBytes: number;
 }
 
 /** A guest with pages or exports; one that owns pools from an earlier config appears here too. */
@@ -115,6 +119,8 @@ export interface ExportStatus {
   readonly storedBytes: number;
   /** Those of the stored pages that are in the spill file. */
   readonly spilledPages: number;
+  /** Those of the stored pages of which there is a content, whether or not another page is it too. */
+  readonly sharedPages: number;
   /** Requests since the daemon started, not pages. */
   readonly reads: number;
   readonly writes: number;
@@ -133,6 +139,8 @@ export interface PoolStatus {
   readonly shared: boolean;
   readonly inclusive: boolean;
   readonly pages: number;
+  /** As of an export. */
+  readonly sharedPages: number;
   readonly storedBytes: number;
   readonly puts: number;
   readonly putsOk: number;

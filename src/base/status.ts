@@ -16,6 +16,9 @@ export interface StatusDocument {
     readonly occupied_bytes: number;
     readonly live_bytes: number;
     readonly metadata_bytes: number;
+    readonly dedup_contents: number;
+    /** What guests are charged for pages that share, and the arena does not take. */
+    readonly dedup_saved_bytes: number;
   };
   readonly ledger: StatusLedger;
   readonly policy: {
@@ -29,7 +32,7 @@ export interface StatusDocument {
   readonly warnings: readonly Warning[];
 }
 
-/** Bytes. The committed lines add up to the budget. */
+/** Bytes. The committed lines add up to the budget; they say what is stored, not what guests are charged. */
 export interface StatusLedger {
   readonly budget_bytes: number;
   readonly committed: {
@@ -78,6 +81,10 @@ export interface StatusExport {
   readonly same_filled_pages: number;
   readonly stored_bytes: number;
   readonly spilled_pages: number | null;
+  /** `trust NAME`, or `guest NAME` where the guest shares with itself alone; null where what is put is not shared. */
+  readonly dedup_domain: string | null;
+  /** Pages put while they could be shared, whether or not another has them: nobody learns from it what others store. */
+  readonly dedup_pages: number;
   readonly reads: number;
   readonly writes: number;
   readonly trims: number;
@@ -94,6 +101,8 @@ export interface StatusPool {
   readonly inclusive: boolean;
   readonly pages: number;
   readonly stored_bytes: number;
+  /** As of an export. */
+  readonly dedup_pages: number;
   readonly puts: number;
   readonly puts_ok: number;
   readonly gets: number;
@@ -101,6 +110,11 @@ export interface StatusPool {
   readonly flushes: number;
   readonly evicted: number;
   readonly verify_failures: number;
+}
+
+/** Whether anything is shared, or would be if it were put. */
+export function isSharing({ arena, exports }: StatusDocument): boolean {
+  return arena.dedup_contents > 0 || exports.some((each) => each.dedup_domain !== null);
 }
 
 /** Something that works, but not as well as somebody may think. `code` is stable, in kebab-case. */

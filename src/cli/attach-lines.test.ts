@@ -68,6 +68,8 @@ function disk(socket: string): StatusExport {
     same_filled_pages: 0,
     stored_bytes: 0,
     spilled_pages: null,
+    dedup_domain: null,
+    dedup_pages: 0,
     reads: 0,
     writes: 0,
     trims: 0,

@@ -24,11 +24,14 @@ export function guestTable(guests: readonly StatusGuest[]): string {
   );
 }
 
+/** What is shared is told where one of them shares. */
 export function exportTable(exports: readonly StatusExport[]): string {
+  const areSharing = exports.some((disk) => disk.dedup_domain !== null || disk.dedup_pages > 0);
   return formatTable(
     [
       ...['EXPORT', 'MODE'].map(left),
       ...['SIZE', 'CLIENTS', 'PAGES', 'SAME', 'STORED', 'SPILLED', 'READS', 'WRITES', 'TRIMS', 'ERRORS'].map(right),
+      ...(areSharing ? [right('SHARED'), left('DOMAIN')] : []),
     ],
     exports.map((disk) => [
       disk.name,
@@ -43,6 +46,7 @@ export function exportTable(exports: readonly StatusExport[]): string {
       String(disk.writes),
       String(disk.trims),
       String(disk.errors),
+      ...(areSharing ? [String(disk.dedup_pages), (disk.dedup_domain ?? '').replace(' ', ':')] : []),
     ]),
   );
 }

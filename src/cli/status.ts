@@ -1,7 +1,7 @@
 /** `tmem status`: host, guests, exports and pools on one screen. */
 import { Command } from 'commander';
 import { formatSize } from '../base/size.js';
-import type { StatusDocument } from '../base/status.js';
+import { isSharing, type StatusDocument } from '../base/status.js';
 import { exportTable, guestTable, left, poolTable, right, size } from './status-tables.js';
 import { formatTable } from './table.js';
 
@@ -20,15 +20,22 @@ export function statusCommand(): Command {
 
 export function statusScreen(status: StatusDocument): string {
   const { arena, guests, exports, pools, warnings } = status;
+  const saved = isSharing(status) ? [{ head: 'SAVED', bytes: arena.dedup_saved_bytes }] : [];
   return [
     `tmem ${status.version}, pid ${status.pid}, up ${formatSeconds(status.uptime_s)}, ${formatSize(status.rss_bytes)} resident\n`,
     formatTable(
-      [left('ARENA'), left('FS'), ...['CAPACITY', 'OCCUPIED', 'LIVE', 'INDEX'].map(right)],
+      [
+        left('ARENA'),
+        left('FS'),
+        ...['CAPACITY', 'OCCUPIED', 'LIVE', 'INDEX'].map(right),
+        ...saved.map(({ head }) => right(head)),
+      ],
       [
         [
           arena.path,
           arena.fs,
           ...[arena.capacity_bytes, arena.occupied_bytes, arena.live_bytes, arena.metadata_bytes].map(size),
+          ...saved.map(({ bytes }) => size(bytes)),
         ],
       ],
     ),

@@ -54,6 +54,11 @@ interface Domain {
 export class Contents {
   /** Contents that there are. */
   count = 0;
+  /**
+   * What pages are charged beyond what is stored: of each content its record for each page but one. Pages of the staged
+   * batch are in it. Of a content that was found damaged it is what its record took before.
+   */
+  savedBytes = 0;
   readonly #chunks: Uint32Array[] = [];
   readonly #domains: Domain[] = [];
   readonly #table = new ContentTable({
@@ -115,7 +120,9 @@ export class Contents {
 
   /** Another page is it. */
   retain(content: number): void {
-    this.#setWord(content, PAGES, this.#word(content, PAGES) + 1);
+    const pages = this.#word(content, PAGES);
+    if (pages > 0) this.savedBytes += this.bytesOf(content);
+    this.#setWord(content, PAGES, pages + 1);
   }
 
   /** A page less is it. @returns where that was the last: the object whose page is to be dropped */
@@ -123,6 +130,7 @@ export class Contents {
     const pages = this.#word(content, PAGES) - 1;
     assert(pages >= 0, 'a content that is given up was held');
     this.#setWord(content, PAGES, pages);
+    if (pages > 0) this.savedBytes -= this.bytesOf(content);
     if (pages > 0 || this.#isRecovering) return undefined;
     this.#table.remove(content);
     this.count--;
@@ -175,6 +183,7 @@ export class Contents {
     this.#setWord(content, BYTES_AND_DOMAIN, bytes | (this.#domainAt(content) << DOMAIN_SHIFT));
     this.#table.add(content);
     this.count++;
+    this.savedBytes += (this.pagesOf(content) - 1) * bytes;
   }
 
   /** The log is read. O(numbers). */

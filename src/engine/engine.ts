@@ -164,6 +164,12 @@ export class Engine {
     pool.domain = this.#index.contents.domainOf(known ?? this.#newContents(contentsName(domain)));
   }
 
+  /** Contents that pages share, and the bytes that pools are charged for pages and the arena does not take. O(1). */
+  get sharing(): { readonly contents: number; readonly savedBytes: number } {
+    const { count, savedBytes } = this.#index.contents;
+    return { contents: count, savedBytes };
+  }
+
   /**
    * Whether the arena takes another page, however badly it compresses, without more cleaning than puts can pay for:
    * the question for whoever has pages to give up instead.

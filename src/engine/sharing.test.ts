@@ -2,29 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FailingFiles } from '../../test/support/failing-files.js';
-import { TEST_SEGMENT_BYTES, TestEngine } from '../../test/support/test-engine.js';
-import { versionedPage } from '../../test/support/versioned-page.js';
+import { content, contentBytes, MARK, Sharing } from '../../test/support/sharing-engine.js';
+import { TEST_SEGMENT_BYTES } from '../../test/support/test-engine.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
-import { type Address, pageIndex, segmentSlot } from '../base/ids.js';
+import { type Address, address, segmentSlot } from '../base/ids.js';
 import { seededPrng } from '../base/prng.js';
-import type { SegmentFiles } from '../base/segment-files.js';
-import { PAGE_BYTES } from '../base/units.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
 import { checkEngine } from './check.js';
-import type { Engine } from './engine.js';
-import { GetOutcome } from './get-outcome.js';
-import { type Kernel, loadKernel } from './kernel.js';
+import { loadKernel } from './kernel.js';
 import { PutOutcome } from './put-outcome.js';
-import type { RecoveredLog } from './recovery.js';
-import type { StoredObject } from './stored-object.js';
-
-/** A mark's record. */
-const MARK = 48;
-
-/** A page of its own for each number: incompressible, compressible, nearly empty, and never same-filled. */
-function content(number: number): Buffer {
-  return versionedPage(number, 4 * number + 1 + (number % 3));
-}
 
 test('R78: equal pages of one domain are stored once, whoever put them, and each is got as it was put', () => {
   const store = new Sharing(new MemorySegmentFiles());
@@ -66,12 +52,12 @@ test('R81: pages of two domains never share, nor those of a pool that is in none
 
 test('R78: pages with one hash and other bytes do not share', () => {
   const kernel = loadKernel({ memoryBytes: 2 ** 21 });
-  // All pages have one hash.
+  const blank = address(0);
+  // All pages have the hash of one.
   const blind = new Proxy(kernel, {
     get(target, name): unknown {
       if (name === 'xxh3')
-        return (at: Address, bytes: number, seed: number) => (bytes === PAGE_BYTES ? 7 : target.xxh3(at, bytes, seed));
-      if (name === 'xxh3High') return () => 9;
+        return (at: Address, bytes: number, seed: number) => target.xxh3(bytes === 4096 ? blank : at, bytes, seed);
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
@@ -217,69 +203,6 @@ test('what shares and what it is charged outlive the process, through cleaning, 
   assert.equal(checkEngine(loadKernel({ memoryBytes: 2 ** 21 }), files).badPages.length, 0);
 });
 
-/** An engine with objects `a` and `b` in pools of one domain unless said otherwise, and others in none. */
-class Sharing {
-  readonly engine: Engine;
-  readonly recovered: RecoveredLog;
-  readonly #store: TestEngine;
-  readonly #domains: Readonly<Record<string, string>>;
-  readonly #objects = new Map<string, StoredObject>();
-
-  constructor(
-    files: SegmentFiles,
-    domains: Readonly<Record<string, string>> = { a: 'tenant', b: 'tenant' },
-    kernel?: Kernel,
-  ) {
-    this.#store = new TestEngine(files, { segments: 16, ...(kernel && { kernel }) });
-    this.engine = this.#store.engine;
-    this.recovered = this.#store.recovered;
-    this.#domains = domains;
-    for (const pool of this.engine.pools) for (const object of pool.objects) this.#adopt(object);
-  }
-
-  object(name: string): StoredObject {
-    const known = this.#objects.get(name);
-    if (known !== undefined) return known;
-    const bytes = new TextEncoder().encode(name);
-    return this.#adopt(this.engine.createObject(this.engine.createPool(bytes), bytes));
-  }
-
-  put(name: string, index: number, page: Uint8Array, room?: number): PutOutcome {
-    this.#store.kernel.bytes.set(page, this.#store.page);
-    return this.engine.put(this.object(name), pageIndex(index), this.#store.page, room);
-  }
-
-  get(name: string, index: number): Buffer | 'missing' | 'damaged' {
-    const { kernel, page } = this.#store;
-    const outcome = this.engine.get(this.object(name), pageIndex(index), page);
-    if (outcome === GetOutcome.miss) return 'missing';
-    if (outcome === GetOutcome.damaged) return 'damaged';
-    return Buffer.from(kernel.bytes.subarray(page, page + 4096));
-  }
-
-  flush(name: string, index: number, count = 1): void {
-    if (count === 1) this.engine.flushPage(this.object(name), pageIndex(index));
-    else this.engine.flushRange(this.object(name), pageIndex(index), count);
-  }
-
-  commit(): void {
-    assert.ok(this.#store.commit());
-    this.engine.catchUp();
-  }
-
-  storedBytes(name: string): number {
-    return this.object(name).pool.storedBytes;
-  }
-
-  #adopt(object: StoredObject): StoredObject {
-    const name = new TextDecoder().decode(object.name);
-    this.#objects.set(name, object);
-    const domain = this.#domains[name];
-    if (domain !== undefined) this.engine.shareWithin(object.pool, domain);
-    return object;
-  }
-}
-
 /** Where these bytes stand in the files, others come. */
 function overwrite(files: MemorySegmentFiles, bytes: Buffer, others: Buffer): void {
   const segment = Buffer.alloc(TEST_SEGMENT_BYTES);
@@ -288,11 +211,4 @@ function overwrite(files: MemorySegmentFiles, bytes: Buffer, others: Buffer): vo
     const at = segment.indexOf(bytes);
     if (at >= 0) files.write(segmentSlot(slot), at, others, 0, others.length);
   }
-}
-
-/** What the content takes alone in a record. */
-function contentBytes(number: number): number {
-  const store = new TestEngine(new MemorySegmentFiles());
-  store.store(0, content(number));
-  return store.object.pool.storedBytes;
 }

@@ -9,11 +9,12 @@ test('the committed lines of the ledger add up to the budget, whatever is stored
     fc.property(
       fc.array(fc.record({ ephemeral: fc.boolean(), bytes: fc.nat(10_000) })),
       fc.nat(1000),
-      (pools, index) => {
+      fc.nat(10_000),
+      (pools, index, savedBytes) => {
         const { ledger } = statusOf(
           facts,
           store({
-            arena: { capacityBytes: 2 ** 30, occupiedBytes: 0, liveBytes: 0, metadataBytes: index },
+            arena: { ...emptyArena, capacityBytes: 2 ** 30, metadataBytes: index, savedBytes },
             pools: pools.map(({ ephemeral, bytes }) =>
               pool({ kind: ephemeral ? 'ephemeral' : 'persistent', storedBytes: bytes }),
             ),
@@ -93,6 +94,32 @@ test('spilled pages are told of guests and of exports with a spill file, and the
   assert.deepEqual([without.exports[0]!.spilled_pages, without.ledger.spill_bytes], [null, 0]);
 });
 
+test('the ledger says what is stored: pages that share may be charged more than there is, and are not in it twice', () => {
+  const arena = { ...emptyArena, capacityBytes: 1000, liveBytes: 800, contents: 2, savedBytes: 900 };
+  const pools = [pool({ storedBytes: 850, sharedPages: 4 }), pool({ name: 't', storedBytes: 850, sharedPages: 4 })];
+  const { ledger, arena: shown, pools: listed } = statusOf(facts, store({ arena, pools }), here);
+  assert.deepEqual([ledger.committed.persistent, ledger.committed.free, ledger.budget_bytes], [800, 200, 1000]);
+  assert.deepEqual([shown.dedup_contents, shown.dedup_saved_bytes], [2, 900]);
+  assert.deepEqual(
+    listed.map((each) => each.dedup_pages),
+    [4, 4],
+  );
+});
+
+test('an export says in which domain it shares and how many of its pages are shared, those of before it stopped too', () => {
+  const spec = facts.guests[0]!.exports[0]!;
+  const sharing = { ...facts, guests: [{ ...facts.guests[0]!, exports: [{ ...spec, domain: 'trust tenant' }] }] };
+  const stored = store({ exports: [exportStatus({ sharedPages: 3 })] });
+  const told = [sharing, facts].map((each) => {
+    const { dedup_domain: domain, dedup_pages: pages } = statusOf(each, stored, here).exports[0]!;
+    return [domain, pages];
+  });
+  assert.deepEqual(told, [
+    ['trust tenant', 3],
+    [null, 3],
+  ]);
+});
+
 test('an export is named with its guest, and its URI is what libnbd reads', () => {
   const { exports } = statusOf(facts, store({}), here);
   assert.deepEqual(
@@ -114,6 +141,15 @@ test('what is not built yet is null or empty', () => {
   assert.deepEqual(pools, []);
 });
 
+const emptyArena = {
+  capacityBytes: 4096,
+  occupiedBytes: 0,
+  liveBytes: 0,
+  metadataBytes: 0,
+  contents: 0,
+  savedBytes: 0,
+};
+
 const here = { pid: 1, uptimeS: 1, rssBytes: 1 };
 
 const facts: HostFacts = {
@@ -134,7 +170,7 @@ const facts: HostFacts = {
 
 function store(changed: Partial<ShardStatus>): ShardStatus {
   return {
-    arena: { capacityBytes: 4096, occupiedBytes: 0, liveBytes: 0, metadataBytes: 0 },
+    arena: emptyArena,
     recovered: { pages: 0, droppedRecords: 0, seconds: 0 },
     guests: [],
     exports: [],
@@ -154,6 +190,7 @@ function exportStatus(changed: Partial<ExportStatus>): ExportStatus {
     sameFilledPages: 0,
     storedBytes: 0,
     spilledPages: 0,
+    sharedPages: 0,
     reads: 0,
     writes: 0,
     trims: 0,
@@ -173,6 +210,7 @@ function pool(changed: Partial<PoolStatus>): PoolStatus {
     shared: false,
     inclusive: true,
     pages: 0,
+    sharedPages: 0,
     storedBytes: 0,
     puts: 0,
     putsOk: 0,

@@ -86,6 +86,8 @@ export function statusOf(facts: HostFacts, store: ShardStatus, process: ProcessF
       occupied_bytes: store.arena.occupiedBytes,
       live_bytes: store.arena.liveBytes,
       metadata_bytes: store.arena.metadataBytes,
+      dedup_contents: store.arena.contents,
+      dedup_saved_bytes: store.arena.savedBytes,
     },
     ledger: ledgerOf(store),
     policy: { name: null, interval_s: null, dry_run: null },
@@ -104,14 +106,15 @@ export function exportUri({ guest, name, socket }: Pick<ExportSpec, 'guest' | 'n
 
 /**
  * Until there are drivers the host gives out the arena and nothing else. The index is kept outside the arena, so the
- * budget is the capacity and the metadata; what is stored comes off the capacity, and the rest of it is free.
+ * budget is the capacity and the metadata; what is stored comes off the capacity, and the rest of it is free. Pages that
+ * share are charged as if they did not: together that may be more than there is.
  */
 function ledgerOf({ arena, guests, pools }: ShardStatus): StatusLedger {
   const stored = (kind: PoolStatus['kind']): number =>
     pools.filter((pool) => pool.kind === kind).reduce((sum, { storedBytes }) => sum + storedBytes, 0);
   const committed = {
     guests: 0,
-    persistent: stored('persistent'),
+    persistent: stored('persistent') - arena.savedBytes,
     ephemeral: stored('ephemeral'),
     metadata: arena.metadataBytes,
     reserve: 0,
@@ -192,6 +195,8 @@ function exportOf(spec: ExportSpec, store: ShardStatus): StatusDocument['exports
     stored_bytes: counted?.storedBytes ?? 0,
     // Without a spill file there is nothing to count.
     spilled_pages: spec.spill === null ? null : (counted?.spilledPages ?? 0),
+    dedup_domain: spec.domain,
+    dedup_pages: counted?.sharedPages ?? 0,
     reads: counted?.reads ?? 0,
     writes: counted?.writes ?? 0,
     trims: counted?.trims ?? 0,
@@ -210,6 +215,7 @@ function poolOf(pool: PoolStatus): StatusDocument['pools'][number] {
     inclusive: pool.inclusive,
     pages: pool.pages,
     stored_bytes: pool.storedBytes,
+    dedup_pages: pool.sharedPages,
     puts: pool.puts,
     puts_ok: pool.putsOk,
     gets: pool.gets,

@@ -13,11 +13,20 @@ test('several are one store: sums, a guest once, the capacity of all, pools unde
     [
       shard({ guests: [guest('a', 3), guest('b', 1)], pools: [pool('a', 0), pool('b', 0)] }),
       shard({ guests: [{ ...guest('a', 4), frozen: true }], pools: [pool('a', 0)] }),
-      shard({ arena: { capacityBytes: 300, occupiedBytes: 5, liveBytes: 4, metadataBytes: 3 } }),
+      shard({
+        arena: { capacityBytes: 300, occupiedBytes: 5, liveBytes: 4, metadataBytes: 3, contents: 2, savedBytes: 1 },
+      }),
     ],
     1000,
   );
-  assert.deepEqual(sum.arena, { capacityBytes: 1000, occupiedBytes: 205, liveBytes: 104, metadataBytes: 23 });
+  assert.deepEqual(sum.arena, {
+    capacityBytes: 1000,
+    occupiedBytes: 205,
+    liveBytes: 104,
+    metadataBytes: 23,
+    contents: 10,
+    savedBytes: 15,
+  });
   assert.deepEqual(sum.recovered, { pages: 21, droppedRecords: 6, seconds: 0.5 });
   assert.deepEqual(sum.guests, [{ ...guest('a', 7), storedBytes: 700, spilledPages: 14, frozen: true }, guest('b', 1)]);
   assert.deepEqual(
@@ -38,7 +47,7 @@ test('shards whose files are too small for the capacity say so together as well'
 
 function shard(changed: Partial<ShardStatus>): ShardStatus {
   return {
-    arena: { capacityBytes: 1000, occupiedBytes: 100, liveBytes: 50, metadataBytes: 10 },
+    arena: { capacityBytes: 1000, occupiedBytes: 100, liveBytes: 50, metadataBytes: 10, contents: 4, savedBytes: 7 },
     recovered: { pages: 7, droppedRecords: 2, seconds: 0.5 },
     guests: [],
     exports: [],
@@ -63,6 +72,7 @@ function pool(owner: string, id: number): PoolStatus {
     shared: false,
     inclusive: true,
     pages: 0,
+    sharedPages: 0,
     storedBytes: 0,
     puts: 0,
     putsOk: 0,

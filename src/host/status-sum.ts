@@ -18,6 +18,8 @@ export function sumOfStatuses(statuses: readonly ShardStatus[], capacityBytes: n
       occupiedBytes: sum(({ arena }) => arena.occupiedBytes),
       liveBytes: sum(({ arena }) => arena.liveBytes),
       metadataBytes: sum(({ arena }) => arena.metadataBytes),
+      contents: sum(({ arena }) => arena.contents),
+      savedBytes: sum(({ arena }) => arena.savedBytes),
     },
     recovered: {
       pages: sum(({ recovered }) => recovered.pages),

@@ -41,7 +41,14 @@ class FakeShard implements Shard {
       [...names].map((name) => name.split('/')),
     );
     return {
-      arena: { capacityBytes: this.#options.capacityBytes, occupiedBytes: 8192, liveBytes: 4096, metadataBytes: 40 },
+      arena: {
+        capacityBytes: this.#options.capacityBytes,
+        occupiedBytes: 8192,
+        liveBytes: 4096,
+        metadataBytes: 40,
+        contents: 0,
+        savedBytes: 0,
+      },
       recovered: this.recovered,
       guests: [
         { name: 'guest0', persistentPages: 3, ephemeralPages: 0, storedBytes: 4096, spilledPages: 2, frozen: false },
@@ -55,6 +62,7 @@ class FakeShard implements Shard {
         sameFilledPages: 1,
         storedBytes: 4096,
         spilledPages: 2,
+        sharedPages: 0,
         reads: 5,
         writes: 6,
         trims: 7,
@@ -70,6 +78,7 @@ class FakeShard implements Shard {
         shared: false,
         inclusive: true,
         pages: 3,
+        sharedPages: 0,
         storedBytes: 4096,
         puts: 6,
         putsOk: 6,

@@ -2,7 +2,7 @@
  * `/metrics`, for Prometheus and whoever reads its format. What is not built yet is absent, not zero. Counters begin
  * anew with the daemon, and with the pool or export that they are of.
  */
-import type { StatusDocument, StatusPool } from '../../base/status.js';
+import { isSharing, type StatusDocument, type StatusPool } from '../../base/status.js';
 import type { Measurements } from '../../host/host-view.js';
 import { formatMetrics, histogramSamples, type Sample } from './metrics-text.js';
 
@@ -60,6 +60,26 @@ export function metricsText({ status, requestTimes, verifyFailures }: Measuremen
       ),
     },
     {
+      name: 'tmem_dedup_pages',
+      type: 'gauge',
+      help: 'Pages of an export that were put while it could share them, whether or not another has them.',
+      samples: status.exports
+        .filter((disk) => disk.dedup_domain !== null || disk.dedup_pages > 0)
+        .map(({ name, dedup_pages: pages }) => ({ labels: { export: name }, value: pages })),
+    },
+    {
+      name: 'tmem_dedup_contents',
+      type: 'gauge',
+      help: 'Contents that pages share: each is stored once.',
+      samples: isSharing(status) ? [{ labels: {}, value: status.arena.dedup_contents }] : [],
+    },
+    {
+      name: 'tmem_dedup_saved_bytes',
+      type: 'gauge',
+      help: 'Bytes that guests are charged for pages that share, and the arena does not take.',
+      samples: isSharing(status) ? [{ labels: {}, value: status.arena.dedup_saved_bytes }] : [],
+    },
+    {
       name: 'tmem_nbd_request_seconds',
       type: 'histogram',
       help: 'From the last of a request being read to its reply being handed to the socket.',
@@ -77,7 +97,7 @@ export function metricsText({ status, requestTimes, verifyFailures }: Measuremen
     {
       name: 'tmem_ledger_bytes',
       type: 'gauge',
-      help: 'Committed lines of the ledger: they add up to the budget.',
+      help: 'Committed lines of the ledger: they add up to the budget. What guests are charged and sharing saves is taken off.',
       samples: ledger(status),
     },
   ]);
@@ -118,6 +138,7 @@ function ledger(status: StatusDocument): Sample[] {
   const { metadata, free } = status.ledger.committed;
   return [
     ...storedBytes(status).map(({ guest, kind, bytes }) => ({ labels: { line: kind, guest }, value: bytes })),
+    ...(isSharing(status) ? [{ labels: { line: 'saved' }, value: -status.arena.dedup_saved_bytes }] : []),
     { labels: { line: 'metadata' }, value: metadata },
     { labels: { line: 'free' }, value: free },
   ];
