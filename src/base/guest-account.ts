@@ -8,7 +8,7 @@
  * others do: nobody is asked, nobody waits. So the cap binds to the byte over all shards, since what is lent is never
  * more than the cap, and what idles with others is at most what they keep for their next few pages.
  */
-import { STORED_BYTES_MAX } from './units.js';
+import { CHARGED_BYTES_MAX } from './units.js';
 
 /** Of the cap: what a shard keeps beyond what it uses is at most twice this part. */
 const LOAN_SHARE = 1 / 64;
@@ -51,7 +51,7 @@ export class GuestAccount {
   borrow(bytes: number): number {
     for (let left = Atomics.load(this.#words, LEFT); ;) {
       const lent = Math.min(bytes, Number(left));
-      const isShort = lent < Math.min(bytes, STORED_BYTES_MAX);
+      const isShort = lent < Math.min(bytes, CHARGED_BYTES_MAX);
       if (isShort || this.isWanted) Atomics.store(this.#words, WANTED, isShort ? 1n : 0n);
       if (lent <= 0) return 0;
       const found = Atomics.compareExchange(this.#words, LEFT, left, left - BigInt(lent));
@@ -91,5 +91,5 @@ export class GuestAccount {
 
 /** Bytes that a shard borrows at once of this cap. */
 export function loanBytesOf(capBytes: number): number {
-  return Math.max(STORED_BYTES_MAX, Math.min(LOAN_BYTES_MAX, Math.floor(capBytes * LOAN_SHARE)));
+  return Math.max(CHARGED_BYTES_MAX, Math.min(LOAN_BYTES_MAX, Math.floor(capBytes * LOAN_SHARE)));
 }

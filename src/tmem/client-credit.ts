@@ -1,5 +1,5 @@
 import { type GuestAccount, loanBytesOf } from '../base/guest-account.js';
-import { STORED_BYTES_MAX } from '../base/units.js';
+import { CHARGED_BYTES_MAX } from '../base/units.js';
 
 /**
  * What a client may store in this shard of a cap that counts over all shards: it is lent, in shares of some sixty pages,
@@ -64,5 +64,5 @@ export class ClientCredit {
 
 /** What the next page of a batch may need, however badly it compresses. */
 export function nextPageBytes(pendingBytes: number): number {
-  return Math.max(0, pendingBytes) + STORED_BYTES_MAX;
+  return Math.max(0, pendingBytes) + CHARGED_BYTES_MAX;
 }

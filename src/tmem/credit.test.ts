@@ -6,7 +6,7 @@ import { openSmallStore, type SmallStore, writeVersion } from '../../test/suppor
 import { GuestAccount, loanBytesOf } from '../base/guest-account.js';
 import { pageIndex } from '../base/ids.js';
 import { seededPrng } from '../base/prng.js';
-import { KIB, MIB, STORED_BYTES_MAX } from '../base/units.js';
+import { KIB, MIB, CHARGED_BYTES_MAX } from '../base/units.js';
 import { ClientCredit } from './client-credit.js';
 import { PERSISTENT_PRIVATE } from './pool-attributes.js';
 import { TmemStatus } from './status.js';
@@ -16,7 +16,7 @@ for (const capBytes of [20 * KIB, 300 * KIB, MIB]) {
   test(`over three shards a guest never has more than its cap of ${capBytes / KIB} KiB, and is not refused while much of it idles`, () => {
     const { shards, account, stored } = capped(3, capBytes);
     const prng = seededPrng(capBytes);
-    const idleMax = 2 * 2 * loanBytesOf(capBytes) + STORED_BYTES_MAX;
+    const idleMax = 2 * 2 * loanBytesOf(capBytes) + CHARGED_BYTES_MAX;
     let refused = 0;
     for (let turn = 0; turn < 3000; turn++) {
       const { store, pool } = shards[prng.below(3)]!;
@@ -51,13 +51,13 @@ test('what one shard cannot borrow the others repay, to the last byte', () => {
   a!.store.tmem.commit();
   assert.ok(account.isWanted);
   const idle = b!.pool.owner.credit!.lentBytes - b!.pool.owner.storedBytes;
-  assert.ok(idle > 2 * STORED_BYTES_MAX);
+  assert.ok(idle > 2 * CHARGED_BYTES_MAX);
   b!.pool.owner.settleCredit();
   assert.equal(b!.pool.owner.credit!.lentBytes, b!.pool.owner.storedBytes);
   assert.equal(replaced(a!.store, a!.pool, page, page), TmemStatus.done);
   while (replaced(a!.store, a!.pool, page, page) === TmemStatus.done) page++;
   a!.store.tmem.commit();
-  assert.ok(stored() > MIB - STORED_BYTES_MAX && stored() <= MIB, `${stored()} bytes`);
+  assert.ok(stored() > MIB - CHARGED_BYTES_MAX && stored() <= MIB, `${stored()} bytes`);
 });
 
 test('what was flushed is lent to others again', () => {

@@ -6,10 +6,12 @@ import { expectVersion, OBJECT, poolOf, put } from '../../test/support/small-poo
 import { openSmallStore, type SmallStore, type Texture, writeVersion } from '../../test/support/small-store.js';
 import { AssertionError } from '../base/assert.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
+import { GuestAccount } from '../base/guest-account.js';
 import { pageIndex } from '../base/ids.js';
 import type { SegmentFiles } from '../base/segment-files.js';
-import { KIB } from '../base/units.js';
+import { KIB, MIB } from '../base/units.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
+import { ClientCredit } from './client-credit.js';
 import { EPHEMERAL_PRIVATE, PERSISTENT_PRIVATE } from './pool-attributes.js';
 import { TmemStatus } from './status.js';
 import type { TmemPool } from './tmem-pool.js';
@@ -211,6 +213,22 @@ test('charges, shared pages and what is saved are after a restart what they were
     }),
     { seed: 77, numRuns: 60 },
   );
+});
+
+test('R25: a page that may be shared is not refused for want of lent credit while the account has some', () => {
+  const { store, a } = tenants();
+  a.owner.capBytes = MIB;
+  // What is lent already falls short of the page by all that it can.
+  for (let lent = RAW_CHARGE - 100; lent <= RAW_CHARGE; lent++) {
+    const account = GuestAccount.of(1, 1);
+    account.repay(MIB);
+    a.owner.credit = new ClientCredit(account, MIB, lent);
+    assert.equal(put(store, a, ONE, 1, 'random'), TmemStatus.done, `${lent} bytes are lent`);
+    store.tmem.commit();
+    assert.equal(a.owner.storedBytes, RAW_CHARGE);
+    a.flushPage(OBJECT, ONE);
+    store.tmem.commit();
+  }
 });
 
 interface Tenants {
