@@ -22,20 +22,24 @@ export interface RealDaemonOptions extends TmemOptions {
   readonly exports: Readonly<Record<string, string>>;
   /** Spill files, of the exports that have one. */
   readonly spill?: Readonly<Record<string, string>>;
+  /** Trust domains by guest: its exports have dedup. */
+  readonly trust?: Readonly<Record<string, string>>;
 }
 
 /** Not ready yet. */
 export function serveReal(
   places: Places,
-  { capacity, exports, workers = WORKERS, spill = {}, ...options }: RealDaemonOptions,
+  { capacity, exports, workers = WORKERS, spill = {}, trust = {}, ...options }: RealDaemonOptions,
 ): TmemProcess {
   const config = path.join(places.folder, 'tmem.toml');
   const lines = Object.entries(exports).map(([name, size]) => {
     const [disk, guest = 'vm'] = name.split('/').toReversed();
     const file = spill[name] === undefined ? '' : `spill = "${spill[name]}"\n`;
-    return `[guest.${guest}.swap.${disk}]\nsize = "${size}"\n${file}`;
+    const dedup = trust[guest] === undefined ? '' : 'dedup = true\n';
+    return `[guest.${guest}.swap.${disk}]\nsize = "${size}"\n${file}${dedup}`;
   });
-  writeFileSync(config, `workers = ${workers}\n${lines.join('')}`);
+  const guests = Object.entries(trust).map(([guest, domain]) => `[guest.${guest}]\ntrust = "${domain}"\n`);
+  writeFileSync(config, `workers = ${workers}\n${[...guests, ...lines].join('')}`);
   const folders = ['--run-dir', places.runDir, '--arena', places.arena];
   const args = ['serve', '--config', config, ...folders, '--capacity', capacity, '--http', 'off'];
   return new TmemProcess(args, { ...options, main });
