@@ -4,7 +4,9 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { ContentTable, NO_CONTENT } from './content-table.js';
 
-const SLOTS_MIN = 16;
+const HEADS_MIN = 8;
+/** The links of the first 1024 contents. */
+const LINKS_BYTES = 4096;
 const PART_BITS = 8;
 
 /** Contents are equal where their keys are; the table knows them by their words alone. */
@@ -40,16 +42,16 @@ class Keyed {
   }
 }
 
-/** Words of one part whose place in its smallest size is this slot; more bits come when it grows. */
-function wordIn(part: number, slot: number, more = 0): number {
-  return ((more << (PART_BITS + 4)) | (slot << PART_BITS) | part) >>> 0;
+/** Words of one part whose place in its smallest size is this one; more bits come when it grows. */
+function wordIn(part: number, place: number, more = 0): number {
+  return ((more << (PART_BITS + 3)) | (place << PART_BITS) | part) >>> 0;
 }
 
-/** From all different to all the same; the second and third fill one part, the third from its last slots on. */
+/** From all different to all the same; the second and third fill one part, the third few chains of it. */
 const HASHES: readonly (readonly [what: string, wordOf: (key: number) => number])[] = [
   ['words that differ', (key) => Math.imul(key, 2654435761) >>> 0],
-  ['words of one part', (key) => wordIn(255, key % 16, key >>> 4)],
-  ['words of the last slots of a part', (key) => wordIn(3, 13 + (key % 3), key % 5 === 0 ? 0xfffff : 0)],
+  ['words of one part', (key) => wordIn(255, key % 8, key >>> 3)],
+  ['words of a few chains', (key) => wordIn(3, 5 + (key % 3), key % 5 === 0 ? 0xfffff : 0)],
   ['one word', () => 0xffffffff],
 ];
 
@@ -87,14 +89,13 @@ for (const [what, wordOf] of HASHES) {
   });
 }
 
-test('a removal across the end of a part leaves all behind it to be found', () => {
-  // Three whose place is the last slot: two of them stand in the first ones; then some that belong there.
-  const slots = [15, 15, 15, 0, 0, 1];
-  for (const gone of slots.keys()) {
-    const keyed = new Keyed((key) => wordIn(0, slots[Number(key)]!, Number(key) + 1));
-    for (const content of slots.keys()) keyed.add(content, String(content));
+test('whichever of a chain is removed, the others are found', () => {
+  const places = [7, 7, 7, 0, 0, 1];
+  for (const gone of places.keys()) {
+    const keyed = new Keyed((key) => wordIn(0, places[Number(key)]!, Number(key) + 1));
+    for (const content of places.keys()) keyed.add(content, String(content));
     assert.equal(keyed.remove(gone), true);
-    for (const content of slots.keys()) {
+    for (const content of places.keys()) {
       assert.equal(keyed.find(String(content)), content === gone ? NO_CONTENT : content, `${content} without ${gone}`);
     }
   }
@@ -127,24 +128,27 @@ test('a table costs nothing before its first content, grows a part at a time, an
   const keyed = new Keyed((key) => wordIn(Number(key) % 256, 0, Number(key)));
   assert.equal(keyed.table.bytes, 0);
   keyed.add(0, '0');
-  assert.equal(keyed.table.bytes, SLOTS_MIN * 4);
-  // All in part 0: three quarters of it may be taken.
-  for (let content = 1; content < 12; content++) keyed.add(content, String(content * 256));
-  assert.equal(keyed.table.bytes, SLOTS_MIN * 4);
+  const least = LINKS_BYTES + HEADS_MIN * 4;
+  assert.equal(keyed.table.bytes, least);
+  // All in part 0: two for each of its chains.
+  for (let content = 1; content < 16; content++) keyed.add(content, String(content * 256));
+  assert.equal(keyed.table.bytes, least);
   for (let round = 0; round < 100; round++) {
-    keyed.remove(round % 12);
-    keyed.add(round % 12, String((round % 12) * 256));
+    keyed.remove(round % 16);
+    keyed.add(round % 16, String((round % 16) * 256));
   }
-  assert.equal(keyed.table.bytes, SLOTS_MIN * 4);
-  keyed.add(12, String(12 * 256));
-  assert.equal(keyed.table.bytes, 2 * SLOTS_MIN * 4);
-  for (let content = 0; content < 13; content++) assert.equal(keyed.find(String(content * 256)), content);
+  assert.equal(keyed.table.bytes, least);
+  keyed.add(16, String(16 * 256));
+  assert.equal(keyed.table.bytes, least + HEADS_MIN * 4);
+  keyed.add(17, '1');
+  assert.equal(keyed.table.bytes, least + 2 * HEADS_MIN * 4);
 });
 
-test('a content of a hundred thousand costs at most 11 bytes, and 6 at least', () => {
+test('a content of a hundred thousand costs 6 to 8 bytes', () => {
   const keyed = new Keyed((key) => Math.imul(Number(key) + 1, 2654435761) >>> 0);
   for (let content = 0; content < 100_000; content++) keyed.add(content, String(content));
   const each = keyed.table.bytes / 100_000;
-  // A part is between three eighths and three quarters full.
-  assert.ok(each >= 4 / 0.75 && each <= 4 / 0.375 + 0.1, `${each} bytes`);
+  // A link, and a head for one or two.
+  assert.ok(each >= 6 && each <= 8.1, `${each} bytes`);
+  for (let content = 0; content < 100_000; content += 997) assert.equal(keyed.find(String(content)), content);
 });

@@ -8,6 +8,8 @@
 const PARTS = 256;
 const PART_SHIFT = 8;
 const HEADS_MIN = 8;
+/** A part without contents. */
+const NO_HEADS = new Uint32Array(1);
 /** Contents to a chain, at most on average: a part that has more doubles. */
 const CHAIN_MAX = 2;
 
@@ -30,7 +32,7 @@ export interface HashedContents {
 
 export class ContentTable {
   readonly #contents: HashedContents;
-  readonly #parts: Uint32Array[] = Array.from({ length: PARTS }, () => new Uint32Array(HEADS_MIN));
+  readonly #parts: Uint32Array[] = Array.from({ length: PARTS }, () => NO_HEADS);
   /** Contents in each part. */
   readonly #taken = new Uint32Array(PARTS);
   /** From each content to the next of its chain. */
@@ -54,7 +56,8 @@ export class ContentTable {
     while (this.#links.length << LINKS_SHIFT <= content) this.#links.push(new Uint32Array(LINKS_PER_CHUNK));
     const word = this.#contents.wordOf(content);
     const which = word & (PARTS - 1);
-    if (++this.#taken[which]! > this.#parts[which]!.length * CHAIN_MAX) this.#grow(which);
+    const part = this.#parts[which]!;
+    if (++this.#taken[which]! > part.length * CHAIN_MAX || part === NO_HEADS) this.#grow(which);
     this.#chain(this.#parts[which]!, word, content);
   }
 
@@ -79,12 +82,13 @@ export class ContentTable {
   }
 
   get bytes(): number {
-    return this.#parts.reduce((bytes, part) => bytes + part.byteLength, 4 * LINKS_PER_CHUNK * this.#links.length);
+    const links = this.#links.length * LINKS_PER_CHUNK * 4;
+    return this.#parts.reduce((bytes, part) => bytes + (part === NO_HEADS ? 0 : part.byteLength), links);
   }
 
   #grow(which: number): void {
     const part = this.#parts[which]!;
-    const larger = new Uint32Array(part.length * 2);
+    const larger = new Uint32Array(Math.max(HEADS_MIN, part.length * 2));
     for (const head of part) {
       for (let link = head; link !== END;) {
         const content = link - 1;
