@@ -1,91 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CommitOutcome } from '../base/commit-outcome.js';
+import { SECOND_US, SpillScene } from '../../test/support/spill-scene.js';
 import { pageIndex } from '../base/ids.js';
 import { seededPrng } from '../base/prng.js';
-import type { SegmentFiles } from '../base/segment-files.js';
 import { KIB, MIB } from '../base/units.js';
 import { SEGMENT_HEADER_BYTES } from '../engine/segment-header.js';
-import { MemorySegmentFiles } from '../io/memory-segment-files.js';
 import { PowerLossFiles } from '../io/power-loss-files.js';
-import { MemorySpillFile, type SpillFault } from '../tier/memory-spill-file.js';
-import { openSmallStore, pageAt, pageOf, type SmallStore, writeVersion } from '../../test/support/small-store.js';
-import { PERSISTENT_PRIVATE } from './pool-attributes.js';
 import { TmemStatus } from './status.js';
-import type { TmemPool } from './tmem-pool.js';
-
-const SECOND_US = 1e6;
-
-/** A store of 1 MiB, and pools with a spill file each, whose calls end when a test says so. */
-class Scene {
-  readonly segments: SegmentFiles;
-  readonly store: SmallStore;
-  readonly files: MemorySpillFile[] = [];
-  #nowUs = 0;
-
-  constructor(segments: SegmentFiles = new MemorySegmentFiles()) {
-    this.segments = segments;
-    this.store = openSmallStore(segments, { capacityBytes: MIB });
-  }
-
-  pool(guest: string): TmemPool {
-    const { tmem } = this.store;
-    const client = tmem.client(guest);
-    const pool = client.pools[tmem.createPool(client, 'swap', PERSISTENT_PRIVATE)];
-    assert.ok(pool !== undefined);
-    const file = new MemorySpillFile(seededPrng(1));
-    this.files.push(file);
-    tmem.spillTo(pool, file);
-    return pool;
-  }
-
-  put(pool: TmemPool, page: number, version: number = page + 1): TmemStatus {
-    const { kernel, source, tmem } = this.store;
-    writeVersion(kernel, source, version, 'random');
-    const status = pool.replace(0n, pageIndex(page), source);
-    assert.equal(tmem.commit(), CommitOutcome.done);
-    tmem.catchUp();
-    return status;
-  }
-
-  /** Until no call is under way. */
-  settle(fault?: SpillFault): void {
-    for (let calls = this.#calls(); calls.length > 0; calls = this.#calls()) for (const call of calls) call.end(fault);
-  }
-
-  tick(us: number = SECOND_US / 20): void {
-    this.#nowUs += us;
-    this.store.tmem.tick(this.#nowUs);
-  }
-
-  requireVersion(pool: TmemPool, page: number, version: number = page + 1): void {
-    const { kernel, source, target } = this.store;
-    while (pool.get(0n, pageIndex(page), target) === TmemStatus.elsewhere) {
-      const fetched = pool.fetch(0n, pageIndex(page), () => {});
-      this.settle();
-      assert.notEqual(fetched.state, 'damaged');
-      if (fetched.state === 'here') kernel.bytes.set(fetched.bytes, target);
-      const isHere = fetched.state === 'here';
-      fetched.release();
-      if (isHere) break;
-    }
-    assert.ok(pageAt(kernel, target) === pageOf(kernel, source, version, 'random'), `page ${page}`);
-  }
-
-  /** Puts pages until some of them have to leave. @returns how many there are */
-  fill(pool: TmemPool): number {
-    let pages = 0;
-    while (this.#calls().length === 0) assert.equal(this.put(pool, pages++), TmemStatus.done);
-    return pages;
-  }
-
-  #calls(): { end: (fault?: SpillFault) => void }[] {
-    return this.files.flatMap(({ waiting }) => [...waiting]);
-  }
-}
 
 test('nothing leaves a store that has room; from a nearly full one pages leave, and every page is what it was', () => {
-  const scene = new Scene();
+  const scene = new SpillScene();
   const pool = scene.pool('vm1');
   const pages = scene.fill(pool);
   assert.ok(scene.store.engine.room.fill > 0.8, `${scene.store.engine.room.fill}`);
@@ -96,11 +20,11 @@ test('nothing leaves a store that has room; from a nearly full one pages leave, 
 });
 
 test('pages that are used do not leave while others are there that are not', () => {
-  const scene = new Scene();
+  const scene = new SpillScene();
   const pool = scene.pool('vm1');
   const pages = scene.fill(pool);
   scene.settle();
-  const used = Array.from({ length: pages }, (_, page) => page).filter((page) => !pool.isAway(0n, pageIndex(page)));
+  const used = Array.from({ length: pages }, (_, page) => page).filter((page) => !scene.isAway(pool, page));
   const wanted = used.slice(0, 10);
   for (let page = pages; page < pages + 60; page++) {
     for (const each of wanted) assert.equal(pool.get(0n, pageIndex(each), scene.store.target), TmemStatus.done);
@@ -108,13 +32,13 @@ test('pages that are used do not leave while others are there that are not', () 
     scene.settle();
   }
   assert.deepEqual(
-    wanted.filter((page) => pool.isAway(0n, pageIndex(page))),
+    wanted.filter((page) => scene.isAway(pool, page)),
     [],
   );
 });
 
 test('a guest over its cap loses pages to its own file, and no other guest does', () => {
-  const scene = new Scene();
+  const scene = new SpillScene();
   const [capped, other] = [scene.pool('vm1'), scene.pool('vm2')];
   for (let page = 0; page < 40; page++) for (const pool of [capped, other]) scene.put(pool, page);
   capped.owner.capBytes = 64 * KIB;
@@ -129,7 +53,7 @@ test('a guest over its cap loses pages to its own file, and no other guest does'
 });
 
 test('while the disk is full the store refuses, and a second later it tries again', () => {
-  const scene = new Scene();
+  const scene = new SpillScene();
   const pool = scene.pool('vm1');
   let page = 0;
   while (scene.put(pool, page) === TmemStatus.done) page++;
@@ -151,7 +75,7 @@ test('while the disk is full the store refuses, and a second later it tries agai
 });
 
 test('where nothing can leave, because what is stored cannot be read, nobody waits for it', () => {
-  const scene = new Scene();
+  const scene = new SpillScene();
   const pool = scene.pool('vm1');
   for (let page = 0; page < 40; page++) scene.put(pool, page);
   const { segments } = scene.store.engine;
@@ -169,7 +93,7 @@ test('where nothing can leave, because what is stored cannot be read, nobody wai
 });
 
 test('a page that changes while it is being written stays, though the hand comes by again', () => {
-  const scene = new Scene();
+  const scene = new SpillScene();
   const pool = scene.pool('vm1');
   for (let page = 0; page < 8; page++) scene.put(pool, page);
   scene.store.tmem.relinquish(MIB);
@@ -184,14 +108,66 @@ test('a page that changes while it is being written stays, though the hand comes
   for (let page = 1; page < 8; page++) scene.requireVersion(pool, page);
 });
 
+test('a page leaves only when its slot is written: until then, and where that fails, it is in the store', () => {
+  const scene = new SpillScene();
+  const pool = scene.pool('vm1');
+  for (let page = 0; page < 8; page++) scene.put(pool, page);
+  scene.store.tmem.relinquish(MIB);
+  assert.ok(scene.calls.length > 0);
+  assert.equal(pool.stored.spilledPages, 0);
+  scene.settle('EIO');
+  assert.equal(pool.stored.spilledPages, 0);
+  scene.tick(2 * SECOND_US);
+  scene.settle();
+  scene.store.tmem.relinquish(MIB);
+  scene.settle();
+  assert.equal(pool.stored.spilledPages, 8);
+  for (let page = 0; page < 8; page++) scene.requireVersion(pool, page);
+});
+
+test('on a disk a page leaves only when its slot is synced', () => {
+  const scene = new SpillScene(new PowerLossFiles(seededPrng(1)));
+  const pool = scene.pool('vm1');
+  for (let page = 0; page < 8; page++) scene.put(pool, page);
+  scene.store.tmem.relinquish(MIB);
+  for (const call of scene.calls) if (call.kind === 'write') call.end();
+  assert.deepEqual(new Set(scene.calls.map(({ kind }) => kind)), new Set(['sync']));
+  assert.equal(pool.stored.spilledPages, 0);
+  scene.settle();
+  assert.equal(pool.stored.spilledPages, 8);
+});
+
+test('a page that is used while it is being written stays', () => {
+  const scene = new SpillScene();
+  const pool = scene.pool('vm1');
+  for (let page = 0; page < 8; page++) scene.put(pool, page);
+  scene.store.tmem.relinquish(MIB);
+  assert.equal(pool.get(0n, pageIndex(3), scene.store.target), TmemStatus.done);
+  scene.calls[0]!.end();
+  assert.ok(!scene.isAway(pool, 3) && pool.stored.spilledPages === 7);
+});
+
+test('a hand that has found nothing finds, when it tries again, pages that were put since', () => {
+  const scene = new SpillScene();
+  const pool = scene.pool('vm1');
+  scene.store.tmem.relinquish(MIB);
+  assert.equal(pool.spill?.canSpill, false);
+  scene.tick(2 * SECOND_US);
+  scene.settle();
+  for (let page = 0; page < 8; page++) scene.put(pool, page);
+  scene.store.tmem.relinquish(MIB);
+  scene.settle();
+  assert.equal(pool.stored.spilledPages, 8);
+});
+
 test('what a pool leaves in its file goes with it, once the calls under way have ended', () => {
-  const scene = new Scene();
+  const scene = new SpillScene();
   const pool = scene.pool('vm1');
   for (let page = 0; page < 20; page++) scene.put(pool, page);
   scene.store.tmem.relinquish(MIB);
   scene.settle();
   const [file] = scene.files;
-  pool.fetch(0n, pageIndex(3), () => {});
+  scene.fetch(pool, 3);
   assert.ok(file!.pagesFound > 0);
   assert.equal(scene.store.tmem.destroyPool(pool.owner, pool.id), TmemStatus.done);
   assert.deepEqual(
@@ -204,7 +180,7 @@ test('what a pool leaves in its file goes with it, once the calls under way have
 
 test('on a disk the file of a pool is emptied only when no power loss brings the pool back', () => {
   const disk = new PowerLossFiles(seededPrng(1));
-  const scene = new Scene(disk);
+  const scene = new SpillScene(disk);
   const pool = scene.pool('vm1');
   for (let page = 0; page < 20; page++) scene.put(pool, page);
   scene.store.tmem.relinquish(MIB);

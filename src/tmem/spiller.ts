@@ -177,6 +177,8 @@ export class Spiller {
     } else if (hand.turns >= TURNS_MAX && spill.writing === 0) {
       spill.isExhausted = true;
       spill.failingUntilUs = this.#nowUs + PAUSE_US;
+      // Else the next try would end before pages that were used since could be found.
+      hand.turns = 0;
     }
     // It has been round: the others' pages are next.
     if (wentRound) this.#at++;
