@@ -1,16 +1,15 @@
 /** What clients hear whose pages are away: turns that no input began, and sockets that are full when they come. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate as nextRound } from 'node:timers/promises';
-import { AwayFace } from '../../../../test/support/away-face.js';
-import { type NbdFixture, patterned, rejects, withFixture } from '../../../../test/support/nbd-fixture.js';
+import { rounds, until, withAway } from '../../../../test/support/away-fixture.js';
+import { patterned, rejects } from '../../../../test/support/nbd-fixture.js';
 import { KIB, MIB, PAGE_BYTES } from '../../../base/units.js';
 import { NbdError } from '../../../wire/nbd/request.js';
 import type { TransportKind } from './transport.js';
 
 for (const transport of ['onread', 'stream'] satisfies TransportKind[]) {
   test(`${transport}: a page that arrives while its client's socket is full is sent when there is room`, () =>
-    withAway(transport, async ({ connect, away }) => {
+    withAway({ transport }, async ({ connect, away }) => {
       const client = await connect({ structured: false });
       const data = patterned(4 * MIB);
       await client.write(0, data);
@@ -27,7 +26,7 @@ for (const transport of ['onread', 'stream'] satisfies TransportKind[]) {
     }));
 
   test(`${transport}: what comes in while replies that it did not ask for fill the socket is not misread`, () =>
-    withAway(transport, async ({ connect, away }) => {
+    withAway({ transport }, async ({ connect, away }) => {
       const client = await connect();
       const data = patterned(2 * MIB);
       await client.write(0, data);
@@ -43,7 +42,7 @@ for (const transport of ['onread', 'stream'] satisfies TransportKind[]) {
       for (let n = 0; n < 64; n++) {
         writes.push(client.write(4 * MIB + n * 16 * KIB, other.subarray(n * 16 * KIB, (n + 1) * 16 * KIB)));
         if (n === 1) client.socket.resume();
-        await nextRound();
+        await rounds(1);
       }
       for (const [n, read] of reads.entries())
         assert.ok((await read).equals(data.subarray(n * 256 * KIB, (n + 1) * 256 * KIB)));
@@ -53,7 +52,7 @@ for (const transport of ['onread', 'stream'] satisfies TransportKind[]) {
     }));
 
   test(`${transport}: a client that leaves is answered what was put aside first; one that is lost holds nothing`, () =>
-    withAway(transport, async ({ connect, away, counters }) => {
+    withAway({ transport }, async ({ connect, away, counters }) => {
       const [leaving, lost] = [await connect(), await connect()];
       const page = patterned(PAGE_BYTES);
       await leaving.write(0, page);
@@ -73,7 +72,7 @@ for (const transport of ['onread', 'stream'] satisfies TransportKind[]) {
 }
 
 test('two changes in part of a page that is away are both in it, and count as written; others go on meanwhile', () =>
-  withAway('onread', async ({ connect, away, counters }) => {
+  withAway({}, async ({ connect, away, counters }) => {
     const client = await connect();
     const page = patterned(PAGE_BYTES);
     await client.write(0, page);
@@ -90,7 +89,7 @@ test('two changes in part of a page that is away are both in it, and count as wr
   }));
 
 test('of a long read no more is held than is fetched at once, and of a change only its edges are fetched', () =>
-  withAway('onread', async ({ connect, away }) => {
+  withAway({}, async ({ connect, away }) => {
     const client = await connect();
     const data = patterned(8 * MIB);
     await client.write(0, data);
@@ -114,7 +113,7 @@ test('of a long read no more is held than is fetched at once, and of a change on
   }));
 
 test('a page that cannot be fetched is EIO to an old client too, and its connection stays', () =>
-  withAway('onread', async ({ connect, away }) => {
+  withAway({}, async ({ connect, away }) => {
     const client = await connect({ structured: false });
     await client.write(0, patterned(256 * KIB));
     away().sendAway(40);
@@ -124,28 +123,3 @@ test('a page that cannot be fetched is EIO to an old client too, and its connect
     await rejects(read, NbdError.io);
     await client.read(0, PAGE_BYTES);
   }));
-
-function withAway(
-  transport: TransportKind,
-  body: (fixture: NbdFixture & { away: () => AwayFace }) => Promise<void>,
-): Promise<void> {
-  let face: AwayFace | undefined;
-  const away = (): AwayFace => {
-    assert.ok(face !== undefined);
-    return face;
-  };
-  return withFixture({ transport, over: (below) => (face = new AwayFace(below)) }, (fixture) =>
-    body({ ...fixture, away }),
-  );
-}
-
-async function rounds(count: number): Promise<void> {
-  for (let n = 0; n < count; n++) await nextRound();
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let n = 0; !condition(); n++) {
-    if (n > 1e6) throw new Error('it never comes to that');
-    await nextRound();
-  }
-}
