@@ -1,8 +1,10 @@
 /**
  * One line broken for each (C) rule of the reference that states what the store does: the test that cites the rule must
- * notice. `find` stands once in what the source compiles to, whatever its white space.
+ * notice. And of what decisions 34 and 35 promise of pages that have left the store, by the titles of their tests. `find`
+ * stands once in what the source compiles to, whatever its white space.
  */
 export interface Mutant {
+  /** What the test's title says, as a pattern. */
   readonly rule: string;
   /** From the project's folder, without its ending. */
   readonly source: string;
@@ -17,6 +19,9 @@ const ATTRIBUTES = 'src/tmem/pool-attributes';
 const SHARED = 'src/tmem/shared-pools';
 const CLIENT = 'src/tmem/tmem-client';
 const BATCH = 'src/tmem/tmem-batch';
+const SPILLER = 'src/tmem/spiller';
+const POOL_SPILL = 'src/tmem/pool-spill';
+const SPILLING = 'src/engine/spilling';
 const WEIGHTED = 'src/evict/weighted';
 
 export const MUTANTS: readonly Mutant[] = [
@@ -175,6 +180,78 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   in_('src/engine/putting', 'R78', 'return isSame ? content : STRANGER', 'return content', 'src/engine/sharing'),
   in_('src/engine/contents', 'R81', ' && this.#domainAt(content) === this.#domain', '', 'src/engine/sharing'),
+  in_(SPILLER, 'a page leaves only when its slot is written', 'error === undefined ?', 'true ?', 'spiller'),
+  in_(
+    SPILLER,
+    'on a disk a page leaves only when its slot is synced',
+    'failure === undefined && this.#ground.engine.durability !== undefined',
+    'failure === undefined && this.#ground.engine.durability === null',
+    'spiller',
+  ),
+  in_(
+    SPILLING,
+    'a page that changes while it is being written stays',
+    '|| !isSame(hashOf(kernel.view, this.#record), hash)',
+    '',
+    'spiller',
+  ),
+  in_(
+    SPILLING,
+    'a page that is used while it is being written stays',
+    '(ENTRY_USED | ENTRY_SPILLED | ENTRY_PENDING | ENTRY_LOST)) !== 0) return false',
+    '(ENTRY_SPILLED | ENTRY_PENDING | ENTRY_LOST)) !== 0) return false',
+    'spiller',
+  ),
+  in_(
+    SPILLER,
+    'while a mark names a slot no other page is written there',
+    'if (!marked.has(page))',
+    'if (true)',
+    'pool-spill',
+  ),
+  in_(
+    POOL_SPILL,
+    'a slot that a mark names stays its own after a restart',
+    'this.slots.claim(slot)',
+    'void slot',
+    'pool-spill',
+  ),
+  in_(
+    POOL_SPILL,
+    "on a disk a slot is another page's only when",
+    'if (this.#ground.engine.durability === undefined) this.slots.give(slot)',
+    'if (slot >= 0) this.slots.give(slot)',
+    'pool-spill',
+  ),
+  in_(
+    POOL_SPILL,
+    'a page that comes back is what was spilled, or it is damaged',
+    '!engine.spilling.vouchesFor(object, index, slot, scratch)',
+    'false',
+    'pool-spill',
+  ),
+  in_(
+    SPILLING,
+    "what another page's slot holds is no page",
+    '&& isSame(this.hashOf(page), mark.hash)',
+    '',
+    'pool-spill',
+  ),
+  in_(POOL_SPILL, 'its late arrival is dropped', 'this.#fetches.get(slot)?.drop();', '', 'pool-spill'),
+  in_(
+    'src/serve/data/nbd/parked',
+    'is answered while pages of other requests are fetched',
+    'this.count >= PARKED_MAX ||',
+    'this.count >= 1 ||',
+    'src/serve/data/nbd/parked',
+  ),
+  in_(
+    'src/serve/data/nbd/transmission',
+    'is answered while pages of other requests are fetched',
+    'if (this.#reading.lacks) {',
+    'if (this.#reading.lacks) { this.#hold();',
+    'src/serve/data/nbd/parked',
+  ),
 ];
 
 /** `test` is a file of src/tmem, or one with its folder; `pattern`, where not the rule itself, what else its title may say. */
