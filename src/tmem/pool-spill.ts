@@ -58,6 +58,8 @@ export class PoolSpill implements SlotOwner {
   isFailing = false;
   /** The hand has been round and found nothing. */
   isExhausted = false;
+  /** The same, while pages are being written: until some have been. */
+  isAllOut = false;
   /** Batches of pages that are being written. */
   writing = 0;
 
@@ -84,7 +86,8 @@ export class PoolSpill implements SlotOwner {
   }
 
   get canSpill(): boolean {
-    return !this.isFailing && !this.isExhausted && !this.#isEmptying && !this.#isRetired && !this.#isClosed;
+    if (this.isFailing || this.isExhausted || this.isAllOut) return false;
+    return !this.#isEmptying && !this.#isRetired && !this.#isClosed;
   }
 
   /** The lowest free slot. */
@@ -143,6 +146,7 @@ export class PoolSpill implements SlotOwner {
   /** A batch has been written, or could not be. */
   endWriting(): void {
     this.writing--;
+    this.isAllOut = false;
     this.#leaveEmpty();
   }
 

@@ -160,6 +160,20 @@ test('a hand that has found nothing finds, when it tries again, pages that were 
   assert.equal(pool.stored.spilledPages, 8);
 });
 
+test('while all that could leave is being written the hand rests, and goes on when some has been', () => {
+  const scene = new SpillScene();
+  const pool = scene.pool('vm1');
+  for (let page = 0; page < 8; page++) scene.put(pool, page);
+  scene.store.tmem.relinquish(MIB);
+  for (let page = 0; page < 8; page++) scene.flush(pool, page);
+  scene.calls[0]!.end();
+  assert.equal(pool.spill?.canSpill, false);
+  assert.ok(pool.spill.writing > 0);
+  for (let page = 8; page < 16; page++) scene.put(pool, page);
+  scene.settle();
+  assert.equal(pool.stored.spilledPages, 8);
+});
+
 test('what a pool leaves in its file goes with it, once the calls under way have ended', () => {
   const scene = new SpillScene();
   const pool = scene.pool('vm1');

@@ -149,7 +149,7 @@ export class Spiller {
       const spill = this.#spills[this.#at % this.#spills.length]!;
       if (spill.canSpill) return spill;
     }
-    this.#demanded = 0;
+    if (this.#batches() === 0) this.#demanded = 0;
     return undefined;
   }
 
@@ -174,9 +174,12 @@ export class Spiller {
     if (leaving.length > 0) {
       hand.turns = 0;
       this.#write(spill, leaving, bytes);
-    } else if (hand.turns >= TURNS_MAX && spill.writing === 0) {
-      spill.isExhausted = true;
-      spill.failingUntilUs = this.#nowUs + PAUSE_US;
+    } else if (hand.turns >= TURNS_MAX) {
+      if (spill.writing > 0) spill.isAllOut = true;
+      else {
+        spill.isExhausted = true;
+        spill.failingUntilUs = this.#nowUs + PAUSE_US;
+      }
       // Else the next try would end before pages that were used since could be found.
       hand.turns = 0;
     }
