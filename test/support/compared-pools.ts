@@ -12,18 +12,35 @@ export interface PoolKind {
   readonly name: string;
   readonly flags: number;
   readonly inclusive: boolean;
+  /** Its pages may leave for a file. */
+  readonly spills: boolean;
+  /** Equal pages within it share. */
+  readonly domain: string | undefined;
 }
 
 const SHARED_UUID = 77n;
 
 export const POOLS: readonly PoolKind[] = [
-  { clients: ['vm1'], name: 'a', flags: PERSISTENT_PRIVATE, inclusive: false },
-  { clients: ['vm1'], name: 'b', flags: PERSISTENT_PRIVATE, inclusive: false },
-  { clients: ['vm2'], name: 'a', flags: PERSISTENT_PRIVATE, inclusive: false },
-  { clients: ['vm1'], name: 'cache', flags: EPHEMERAL_PRIVATE, inclusive: false },
-  { clients: ['vm2'], name: 'cache', flags: EPHEMERAL_PRIVATE, inclusive: true },
-  { clients: ['vm3', 'vm4'], name: 'base', flags: EPHEMERAL_SHARED, inclusive: false },
+  persistent('vm1', 'a', { spills: true }),
+  persistent('vm1', 'b', { domain: 'tenant' }),
+  persistent('vm2', 'a', { spills: true }),
+  persistent('vm2', 'b', { domain: 'tenant' }),
+  ephemeral(['vm1'], 'cache', EPHEMERAL_PRIVATE, false),
+  ephemeral(['vm2'], 'cache', EPHEMERAL_PRIVATE, true),
+  ephemeral(['vm3', 'vm4'], 'base', EPHEMERAL_SHARED, false),
 ];
+
+function persistent(
+  client: string,
+  name: string,
+  { spills = false, domain }: Partial<Pick<PoolKind, 'spills' | 'domain'>>,
+): PoolKind {
+  return { clients: [client], name, flags: PERSISTENT_PRIVATE, inclusive: false, spills, domain };
+}
+
+function ephemeral(clients: readonly string[], name: string, flags: number, inclusive: boolean): PoolKind {
+  return { clients, name, flags, inclusive, spills: false, domain: undefined };
+}
 
 /** The pool as it is now; made, with its clients, where it is not there. */
 export function poolIn(tmem: Tmem, { clients, name, flags, inclusive }: PoolKind): TmemPool {
@@ -51,9 +68,31 @@ export interface Touched {
   isPut: boolean;
 }
 
+/** Versions that pools of a domain put again and again; all others are put once. */
+export const COMMON_VERSIONS = 60;
+
 const TEXTURES: readonly Texture[] = ['filled', 'compressible', 'random'];
 
 /** A version tells how its page compresses. */
 export function textureOf(version: number): Texture {
   return TEXTURES[version % TEXTURES.length]!;
+}
+
+/** What happened, and how often. */
+export function noCounts(): Record<
+  'overCap' | 'full' | 'frozen' | 'taken' | 'vanished' | 'failed' | 'failedInPart' | 'destroyed' | 'restarts' | 'later',
+  number
+> {
+  return {
+    overCap: 0,
+    full: 0,
+    frozen: 0,
+    taken: 0,
+    vanished: 0,
+    failed: 0,
+    failedInPart: 0,
+    destroyed: 0,
+    restarts: 0,
+    later: 0,
+  };
 }

@@ -37,10 +37,11 @@ export class ModelPool {
     return ofObject.map((each) => Number(each.split(':')[1]));
   }
 
-  get handles(): [object: bigint, index: number][] {
-    return [...this.#pages.keys()].map((each) => {
+  /** All that there is. */
+  get all(): [object: bigint, index: number, version: number][] {
+    return [...this.#pages].map(([each, version]) => {
       const [object = '', index = ''] = each.split(':');
-      return [BigInt(object), Number(index)];
+      return [BigInt(object), Number(index), version];
     });
   }
 
