@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until, withAway } from '../../../../test/support/away-fixture.js';
 import { patterned, rejects, withFixture } from '../../../../test/support/nbd-fixture.js';
 import type { Clock } from '../../../base/clock.js';
 import { MIB, PAGE_BYTES } from '../../../base/units.js';
@@ -132,6 +133,40 @@ test('a request takes as long as the clock says between its input and its reply'
     // One reading of the clock when it came, one when it was answered.
     assert.deepEqual([counts[1], sumUs], [1, 15]);
   }));
+
+test('a request that was parked takes as long as from when it was read, whatever came in meanwhile', () => {
+  let nowUs = 0;
+  return withAway({ clock: { nowUs: () => nowUs } }, async ({ connect, server, away }) => {
+    const client = await connect();
+    await client.write(0, patterned(2 * PAGE_BYTES));
+    for (const page of [0, 1]) away().sendAway(page);
+    nowUs = 1000;
+    const read = client.read(0, PAGE_BYTES);
+    const write = client.write(PAGE_BYTES, patterned(512));
+    await until(() => away().coming.length === 2);
+    nowUs = 400_000;
+    await client.flush();
+    assert.deepEqual(totals(server.latencies('vm1/disk0')!), { write: 1, flush: 1 });
+    // The write, with its page here, lacks room now, and is parked once more.
+    away().isShort = () => true;
+    for (const fetch of away().coming) away().end(fetch);
+    await until(() => away().waitingForRoom === 1);
+    await read;
+    nowUs = 900_000;
+    away().isShort = () => false;
+    away().resume();
+    await write;
+    const sums = server
+      .latencies('vm1/disk0')!
+      .report()
+      .map(({ command, sumUs }) => [command, sumUs]);
+    assert.deepEqual(sums, [
+      ['read', 399_000],
+      ['write', 899_000],
+      ['flush', 0],
+    ]);
+  });
+});
 
 function totals(latencies: Latencies): Record<string, number> {
   return Object.fromEntries(

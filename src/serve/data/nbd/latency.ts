@@ -4,7 +4,7 @@
  *
  * Two looks at the clock cost 0.2 us, which is 2 % of a page that is read. So where turn follows turn without a pause
  * one in {@link TIMED_TURNS} is timed, and what the others answered counts as what it answered of the same command. All
- * requests are counted; beside a pause, however short, all are timed.
+ * requests are counted; beside a pause, however short, all are timed. A request that was parked is timed by itself.
  *
  * @hot One call a turn: no allocation.
  */
@@ -88,6 +88,11 @@ export class Latencies {
     if (isTimed) this.#latestOfAllUs = us;
   }
 
+  /** Counts one request, which took so long, whatever others of its turn did. */
+  observeOne(command: number, us: number): void {
+    if (command < COMMANDS) this.#count(command, 1, us);
+  }
+
   /** Of the commands that there were requests of. Counts are of each bucket alone. */
   report(): { command: string; counts: number[]; sumUs: number }[] {
     for (let command = 0; command < COMMANDS; command++) {
@@ -104,12 +109,16 @@ export class Latencies {
 
   /** All that is pending of the command took so long. */
   #settle(command: number, us: number): void {
-    let bucket = 0;
-    while (bucket < BUCKETS - 1 && us > LATENCY_BOUNDS_US[bucket]!) bucket++;
     const count = this.#pending[command]!;
     this.#pending[command] = 0;
+    this.#count(command, count, us);
+    this.#latestUs[command] = us;
+  }
+
+  #count(command: number, count: number, us: number): void {
+    let bucket = 0;
+    while (bucket < BUCKETS - 1 && us > LATENCY_BOUNDS_US[bucket]!) bucket++;
     this.#counts[command * BUCKETS + bucket]! += count;
     this.#sumsUs[command]! += count * us;
-    this.#latestUs[command] = us;
   }
 }

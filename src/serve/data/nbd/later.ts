@@ -27,6 +27,7 @@ export class Later {
   readonly #bytes: Uint8Array;
   readonly #page: Address;
   readonly #wake: () => void;
+  readonly #readAtUs: () => number;
   /** The request under way was put aside before; of its payload, what has been looked at. */
   #rerun: ParkedRequest | undefined;
   #fedBytes = 0;
@@ -34,13 +35,17 @@ export class Later {
   #lack: WriteLack = WriteOutcome.stored;
   #asideAt = 0;
 
-  /** @param wake - has a turn taken soon, not within the call */
-  constructor(buffers: NbdBuffers, face: BlockFace, elsewhere: Elsewhere, wake: () => void) {
+  /**
+   * @param wake - has a turn taken soon, not within the call
+   * @param readAtUs - when a request was read that is under way for the first time
+   */
+  constructor(buffers: NbdBuffers, face: BlockFace, elsewhere: Elsewhere, wake: () => void, readAtUs: () => number) {
     this.face = new ArrivedFace(face, elsewhere, buffers);
     this.#parked = new Parked(elsewhere, wake);
     this.#bytes = buffers.memory.bytes;
     this.#page = buffers.parkedPage;
     this.#wake = wake;
+    this.#readAtUs = readAtUs;
   }
 
   /** Requests put aside. */
@@ -63,6 +68,11 @@ export class Later {
     return this.#rerun !== undefined;
   }
 
+  /** When the request under way was read, if it was put aside before. */
+  get sinceUs(): number | undefined {
+    return this.#rerun?.sinceUs;
+  }
+
   /** No request is under way. Takes up the one that has been ready longest. @returns whether there was one */
   next(request: NbdRequest): boolean {
     this.face.release();
@@ -77,7 +87,8 @@ export class Later {
   /** What is left of the request is carried out again when the pages of it have arrived, or there may be room. */
   park(request: NbdRequest, lack: WriteLack, rest: Rest, payload: Uint8Array = NO_BYTES): void {
     this.face.releaseBefore(Math.floor(rest.offset / PAGE_BYTES));
-    const parked = { request: { ...request, ...rest }, payload, pages: this.face.part() };
+    const sinceUs = this.#rerun?.sinceUs ?? this.#readAtUs();
+    const parked = { request: { ...request, ...rest }, sinceUs, payload, pages: this.face.part() };
     if (lack === WriteOutcome.later) this.#parked.untilRoom(parked);
     else this.#parked.untilArrived(parked);
   }

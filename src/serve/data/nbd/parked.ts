@@ -25,6 +25,8 @@ const FETCHED_AT_ONCE: number = FETCHED_BYTES_MAX / PAGE_BYTES;
 
 export interface ParkedRequest {
   readonly request: Readonly<NbdRequest>;
+  /** When it was read, however often it was parked. */
+  readonly sinceUs: number;
   /** Of a WRITE. */
   readonly payload: Uint8Array;
   /** Those that were fetched for it. */

@@ -184,9 +184,13 @@ export class Session implements TransportUser, TurnTaker {
       this.#blocked = !this.#transport.send(this.#replyArea, replies.length);
     }
     replies.clear();
-    const { answered } = transmission;
+    const { answered, answeredLater } = transmission;
+    const { latencies, clock } = this.#context;
+    if (answeredLater.length > 0) {
+      const nowUs = clock.nowUs();
+      for (const { command, sinceUs } of answeredLater.splice(0)) latencies.observeOne(command, nowUs - sinceUs);
+    }
     if (answered.total > 0) {
-      const { latencies, clock } = this.#context;
       latencies.observe(answered, this.#arrivedUs < 0 ? UNTIMED : clock.nowUs() - this.#arrivedUs);
     }
     if (transmission.committed) this.#context.face.catchUp();
@@ -212,10 +216,11 @@ export class Session implements TransportUser, TurnTaker {
   }
 
   #beginTransmission({ description, structuredReplies, hasMetaContext }: Agreement): void {
-    const { buffers, face, counters, catalogue } = this.#context;
+    const { buffers, face, counters, catalogue, clock } = this.#context;
     const { sizeBytes, readOnly } = description;
     const rules = { exportBytes: sizeBytes, readOnly, structuredReplies, hasMetaContext };
-    this.#transmission = new Transmission(buffers, face, rules, counters, () => this.#wake());
+    const readAtUs = (): number => (this.#arrivedUs < 0 ? clock.nowUs() : this.#arrivedUs);
+    this.#transmission = new Transmission(buffers, face, rules, counters, () => this.#wake(), readAtUs);
     this.#transmission.shuttingDown = catalogue.shuttingDown;
     this.#handshake = undefined;
     clearTimeout(this.#deadline);

@@ -55,6 +55,8 @@ export class Transmission {
   readonly replies: Replies;
   /** Requests answered since it was last emptied. */
   readonly answered: TurnTally = new TurnTally();
+  /** The same of those that had been parked, of which each has waited for a time of its own. */
+  readonly answeredLater: { readonly command: number; readonly sinceUs: number }[] = [];
 
   readonly #face: BlockFace;
   readonly #view: DataView;
@@ -76,17 +78,21 @@ export class Transmission {
   /** Whether this turn did something that {@link BlockFace.commit} must make good. */
   #dirty = false;
 
-  /** @param wake - asks for a turn, soon and not within the call: replies are due, or what was held may go on */
+  /**
+   * @param wake - asks for a turn, soon and not within the call: replies are due, or what was held may go on
+   * @param readAtUs - when the input was read that is being looked at: asked of what is parked, and nothing else
+   */
   constructor(
     buffers: NbdBuffers,
     face: BlockFace,
     rules: RequestRules,
     counters: NbdCounters,
     wake: () => void = () => {},
+    readAtUs: () => number = () => 0,
   ) {
     this.#room = face.room ?? face.durability;
     this.#late = face.durability && new LateReplies(face.durability, wake);
-    this.#later = face.elsewhere && new Later(buffers, face, face.elsewhere, wake);
+    this.#later = face.elsewhere && new Later(buffers, face, face.elsewhere, wake, readAtUs);
     this.#wake = wake;
     this.replies = new Replies(buffers, rules.structuredReplies, counters, this.#late);
     this.#face = this.#later?.face ?? face;
@@ -244,7 +250,7 @@ export class Transmission {
   #afterZero(): void {
     const { lack, rest } = this.#zeroing;
     if (lack !== WriteOutcome.stored) this.#park(lack, rest);
-    else this.answered.add(this.#request.command);
+    else this.#isAnswered();
   }
 
   /** Whether the change that comes next has to wait for room. */
@@ -298,7 +304,7 @@ export class Transmission {
       isFull ? NbdError.noSpace : NbdError.io,
       isFull ? ErrorText.full : ErrorText.fault,
     );
-    this.answered.add(this.#request.command);
+    this.#isAnswered();
   }
 
   #feed(later: Later, pages: number): void {
@@ -344,7 +350,7 @@ export class Transmission {
     this.pagesMoved += writing.moved;
     this.#dirty ||= writing.stored;
     this.starved = writing.starved;
-    if (!writing.active) this.answered.add(Command.write);
+    if (!writing.active) this.#isAnswered();
     return next;
   }
 
@@ -358,7 +364,14 @@ export class Transmission {
       return;
     }
     this.#counters.readBytes += this.#request.length;
-    this.answered.add(Command.read);
+    this.#isAnswered();
+  }
+
+  #isAnswered(): void {
+    const { command } = this.#request;
+    const sinceUs = this.#later?.sinceUs;
+    if (sinceUs === undefined) this.answered.add(command);
+    else this.answeredLater.push({ command, sinceUs });
   }
 
   /** Makes good what was promised since the last commit, or takes it back. */
