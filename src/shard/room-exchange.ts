@@ -7,6 +7,10 @@ import type { Engine } from '../engine/engine.js';
 import type { Tmem } from '../tmem/tmem.js';
 import { RoomGate } from './room-gate.js';
 import { type PageGiver, RoomGiver } from './room-giver.js';
+import { SpillGiver } from './spill-giver.js';
+
+/** Another shard's pages leave for a disk instead of one's own only where they are worth so much less: else both would. */
+const SPILL_MARGIN = 2;
 
 export interface RoomExchange {
   readonly giver: RoomGiver;
@@ -22,13 +26,13 @@ export function roomExchange(options: {
 }): RoomExchange {
   const { engine, tmem, budget, wish, isStopped } = options;
   const durability: RoomWait | undefined = engine.durability;
-  // Persistent pages may go as well where they have somewhere to go to: that is another giver.
-  const givers = [ephemeralPages(tmem)];
+  const spill = new SpillGiver({ engine, tmem, clock: systemClock, isStopped });
+  const givers = [ephemeralPages(tmem), spill];
   const gate = new RoomGate({
     clock: systemClock,
     bytes: engine.segments.segmentBytes,
     mayGrow: () => engine.mayGrow,
-    price: () => tmem.victimPrice,
+    price: () => Math.min(tmem.victimPrice, spill.price / SPILL_MARGIN),
     wish,
     want: (isMore) => budget.want(isMore),
     durability,

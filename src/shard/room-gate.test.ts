@@ -107,6 +107,7 @@ function gateOn(durability?: { mustWait(resume: () => void): boolean }): {
     wish: (wish) => wishes.push(wish),
     want: (isMore) => (state.wanting += isMore ? 1 : -1),
     durability,
+    patienceMs: 20,
   });
   return { gate, wishes, resumed: [], state };
 }

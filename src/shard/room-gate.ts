@@ -22,8 +22,11 @@ const PACE_US = 10_000;
 /** How long what was given is kept from the slack of others, for those who waited to take it. */
 const KEEP_MS = 5;
 
-/** A host that does not answer is no reason to keep a guest waiting for ever. */
-const PATIENCE_MS = 1000;
+/**
+ * A host that does not answer is no reason to keep a guest waiting for ever. An answer may take as long as a slow disk:
+ * pages of others leave for it.
+ */
+const PATIENCE_MS = 5000;
 
 export interface RoomGateOptions {
   readonly clock: Clock;
@@ -38,6 +41,8 @@ export interface RoomGateOptions {
   readonly want: (isMore: boolean) => void;
   /** Where a sync brings room as well. */
   readonly durability?: RoomWait | undefined;
+  /** How long an answer is waited for, in milliseconds. */
+  readonly patienceMs?: number;
 }
 
 export class RoomGate implements RoomWait {
@@ -94,7 +99,7 @@ export class RoomGate implements RoomWait {
 
   #ask(price: number): void {
     if (this.#patience !== undefined) return;
-    this.#patience = setTimeout(() => this.given(0), PATIENCE_MS);
+    this.#patience = setTimeout(() => this.given(0), this.#options.patienceMs ?? PATIENCE_MS);
     this.#options.want(true);
     this.#options.wish({ bytes: this.#options.bytes, price });
   }

@@ -12,8 +12,12 @@ import { YieldOutcome } from '../engine/space.js';
 export interface PageGiver {
   /** What the next page that would go is worth, in microseconds a byte; Infinity where none may. */
   readonly price: number;
-  /** Makes pages go that add up to about so many bytes as stored. Between batches. @returns bytes that went */
-  give(bytes: number): number;
+  /**
+   * Makes pages go that add up to about so many bytes as stored, or some of them: it is asked again. Between batches.
+   *
+   * @returns bytes that went; 0: nothing more can, for now
+   */
+  give(bytes: number): number | Promise<number>;
 }
 
 /** What a request has to wait for at most while room is made for others. */
@@ -46,14 +50,17 @@ export class RoomGiver {
   async give({ bytes, price }: RoomWish): Promise<number> {
     const { engine, clock, isStopped } = this.#options;
     const { segmentBytes } = engine.segments;
+    const inVain = new Set<PageGiver>();
     let given = 0;
     for (let untilUs = clock.nowUs() + SLICE_US; given < bytes && !isStopped();) {
-      const giver = this.#cheapest();
+      const giver = this.#cheapest(inVain);
       // Beyond what is cheap to do without, a shard that has pages to give up would give them up at its next put.
       const outcome = engine.yieldSegment(giver !== undefined);
       if (outcome === YieldOutcome.given) given += segmentBytes;
-      else if (outcome === YieldOutcome.none && (giver === undefined || giver.price >= price)) break;
-      else if (outcome === YieldOutcome.none && giver!.give(segmentBytes) === 0) break;
+      if (outcome === YieldOutcome.none) {
+        if (giver === undefined || giver.price >= price) break;
+        if ((await giver.give(segmentBytes)) === 0) inVain.add(giver);
+      }
       if (outcome !== YieldOutcome.waiting && clock.nowUs() < untilUs) continue;
       await (outcome === YieldOutcome.waiting ? aMoment() : nextRound());
       untilUs = clock.nowUs() + SLICE_US;
@@ -71,9 +78,9 @@ export class RoomGiver {
       await aMoment();
   }
 
-  #cheapest(): PageGiver | undefined {
+  #cheapest(inVain?: ReadonlySet<PageGiver>): PageGiver | undefined {
     const [first] = this.#options.givers
-      .filter((giver) => giver.price < Infinity)
+      .filter((giver) => giver.price < Infinity && inVain?.has(giver) !== true)
       .toSorted((a, b) => a.price - b.price);
     return first;
   }

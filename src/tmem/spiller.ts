@@ -46,7 +46,20 @@ interface Leaving {
   readonly hash: PageHash;
 }
 
-export class Spiller {
+/** What others may know of the way out. */
+export interface Spilling {
+  /** Whether pages of some pool may leave, or are leaving. */
+  readonly canSpill: boolean;
+  /** Whether a batch is on its way. */
+  readonly isWriting: boolean;
+  /** Batches that were written, or could not be; pages that have left. */
+  readonly batchesEnded: number;
+  readonly pagesOut: number;
+}
+
+export class Spiller implements Spilling {
+  batchesEnded = 0;
+  pagesOut = 0;
   readonly #ground: SpillGround;
   readonly #spills: PoolSpill[] = [];
   /** Whose pages the hand is at. */
@@ -65,6 +78,14 @@ export class Spiller {
   /** Memory of what slots are in use. */
   get metadataBytes(): number {
     return this.#spills.reduce((sum, { slots }) => sum + slots.bytes, 0);
+  }
+
+  get canSpill(): boolean {
+    return this.#spills.some(({ canSpill, writing }) => canSpill || writing > 0);
+  }
+
+  get isWriting(): boolean {
+    return this.#batches() > 0;
   }
 
   /** From now on pages of the pool may leave for this file. */
@@ -215,6 +236,7 @@ export class Spiller {
 
   #end(spill: PoolSpill, leaving: readonly Leaving[], error: Error | undefined): void {
     spill.endWriting();
+    this.batchesEnded++;
     const before = spill.pool.stored.storedBytes;
     const marked = error === undefined ? this.#mark(leaving) : new Set<Leaving>();
     const isKept = marked.size > 0 && this.#ground.commit() === CommitOutcome.done;
@@ -230,6 +252,7 @@ export class Spiller {
     }
     if (isKept) {
       spill.pagesOut += marked.size;
+      this.pagesOut += marked.size;
       this.#demanded = Math.max(0, this.#demanded - (before - spill.pool.stored.storedBytes));
       this.#ground.engine.catchUp();
     }

@@ -23,7 +23,7 @@ import { Eviction } from './eviction.js';
 import { decodePoolName, encodePoolName, type ObjectId } from './names.js';
 import { attributesOf, PERSISTENT_PRIVATE, type PoolAttributes } from './pool-attributes.js';
 import { SharedPools } from './shared-pools.js';
-import { Spiller } from './spiller.js';
+import { Spiller, type Spilling } from './spiller.js';
 import { TmemStatus } from './status.js';
 import { TmemBatch } from './tmem-batch.js';
 import { AUTHORISATIONS_MAX, TmemClient } from './tmem-client.js';
@@ -226,6 +226,10 @@ export class Tmem {
   /** Before the arena is closed: nothing leaves or comes back any more. */
   closeSpills(): void {
     this.#spiller.close();
+  }
+
+  get spilling(): Spilling {
+    return this.#spiller;
   }
 
   /** See {@link Spiller.waitForRoom}. */
