@@ -14,6 +14,10 @@ import { QmpClient } from '../support/qmp-client.js';
 import { figuresOf, GUEST_LIMIT_SECONDS, guestNeeds, swapGuest, verdict } from '../support/swap-guest.js';
 
 const CAPACITY = '64MiB';
+
+/** With two each guest has one of its own, and they share the capacity. */
+const WORKERS = Number(process.env['TMEM_WORKERS'] ?? 1);
+
 const NAMES = ['vm1', 'vm2'] as const;
 
 /** Of each file at first: with the store far less than the guests swap out. */
@@ -84,7 +88,7 @@ class Rig {
     this.daemon = new TmemProcess({
       name: 'spill',
       capacity: CAPACITY,
-      config: config.join(''),
+      config: `workers = ${WORKERS}\n${config.join('')}`,
       environment: this.disk.environment,
       limitSeconds: GUEST_LIMIT_SECONDS,
     });
