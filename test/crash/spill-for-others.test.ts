@@ -115,11 +115,9 @@ test('killed while pages of one worker leave for another, neither has lost a pag
     })().catch(() => {});
     // What there was to spare is gone then.
     while (taken < ROOM_LEFT_PAGES) await sleep(1);
-    const { writes } = faulty.calls;
-    while (faulty.calls.writes < writes + 10) await sleep(1);
+    while (faulty.calls.underWay === 0) await sleep(1);
     await daemon.stop('SIGKILL');
     await filling;
-    assert.ok(taken > 0 && taken < LATE_PAGES, `${taken} pages`);
     faulty.be({});
     assert.equal((await checkReal(places)).code, 0);
     await using again = await start(false);
