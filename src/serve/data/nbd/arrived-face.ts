@@ -59,11 +59,19 @@ export class ArrivedFace implements BlockFace {
     }
   }
 
-  /** The request, which is held, has come as far as this page and needs it, and it is away. */
-  want(page: number, arrived: () => void): void {
+  /** The request, which is held, has come as far as this page and needs it, and it is away. Those up to `end` come with it. */
+  want(page: number, end: number, arrived: () => void): void {
     this.releaseBefore(page);
     this.#pages.get(page)?.release();
     this.#pages.set(page, this.elsewhere.fetch(page, arrived));
+    for (let next = page + 1; next < end; next++) {
+      if (!this.#pages.has(next) && this.elsewhere.isAway(next)) {
+        this.#pages.set(
+          next,
+          this.elsewhere.fetch(next, () => {}),
+        );
+      }
+    }
   }
 
   /** The request is answered. */

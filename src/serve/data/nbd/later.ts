@@ -9,7 +9,7 @@ import { type BlockFace, WriteOutcome } from '../../../hooks/block-face.js';
 import type { NbdRequest } from '../../../wire/nbd/request.js';
 import { ArrivedFace } from './arrived-face.js';
 import type { NbdBuffers } from './buffers.js';
-import { Parked, PARKED_PAYLOAD_MAX, type ParkedRequest } from './parked.js';
+import { FETCHED_AT_ONCE, Parked, PARKED_PAYLOAD_MAX, type ParkedRequest } from './parked.js';
 import type { WriteLack, Writing } from './writing.js';
 
 /** What is left of a request: bytes of the disk. */
@@ -132,13 +132,13 @@ export class Later {
       return 'isPutAside';
     }
     if (lack === WriteOutcome.later) this.face.elsewhere.waitForRoom(this.#wake);
-    else this.face.want(page, this.#wake);
+    else this.face.want(page, page + 1, this.#wake);
     return 'waits';
   }
 
-  /** In the middle of data that nothing may interrupt there is a page that is away. */
-  want(page: number): void {
-    this.face.want(page, this.#wake);
+  /** In the middle of data that nothing may interrupt, which end before `end`, there is a page that is away. */
+  want(page: number, end: number): void {
+    this.face.want(page, Math.min(end, page + FETCHED_AT_ONCE), this.#wake);
   }
 
   /** The connection is gone. */

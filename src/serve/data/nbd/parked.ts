@@ -21,7 +21,7 @@ export const PARKED_PAYLOAD_MAX: number = MIB;
 
 /** Of a request, what is fetched at once: of a longer read, the rest comes after these. */
 export const FETCHED_BYTES_MAX: number = 256 * KIB;
-const FETCHED_AT_ONCE: number = FETCHED_BYTES_MAX / PAGE_BYTES;
+export const FETCHED_AT_ONCE: number = FETCHED_BYTES_MAX / PAGE_BYTES;
 
 export interface ParkedRequest {
   readonly request: Readonly<NbdRequest>;

@@ -112,6 +112,25 @@ test('of a long read no more is held than is fetched at once, and of a change on
     assert.equal(away().fetches - fetches, 2);
   }));
 
+test('of a long read of an old client pages are fetched side by side, and no more than of any other', () =>
+  withAway({}, async ({ connect, away }) => {
+    const client = await connect({ structured: false });
+    const data = patterned(4 * MIB);
+    await client.write(0, data);
+    for (let page = 0; page < 1024; page++) away().sendAway(page);
+    const read = client.read(0, 4 * MIB);
+    await until(() => away().coming.length > 1, 10_000);
+    const state = { isOver: false };
+    void read.finally(() => (state.isOver = true));
+    await until(() => {
+      away().endAll();
+      return state.isOver;
+    });
+    assert.ok((await read).equals(data));
+    assert.ok(away().heldMax <= 64, `${away().heldMax} held`);
+    assert.equal(away().held, 0);
+  }));
+
 test('a page that cannot be fetched is EIO to an old client too, and its connection stays', () =>
   withAway({}, async ({ connect, away }) => {
     const client = await connect({ structured: false });

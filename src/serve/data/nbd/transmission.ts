@@ -23,6 +23,7 @@
 import { CommitOutcome } from '../../../base/commit-outcome.js';
 import { assert } from '../../../base/assert.js';
 import type { RoomWait } from '../../../base/room-wait.js';
+import { PAGE_BYTES } from '../../../base/units.js';
 import { type BlockFace, WriteOutcome } from '../../../hooks/block-face.js';
 import { Command, judgeRequest, NbdError, type NbdRequest } from '../../../wire/nbd/request.js';
 import { readRequest, ReadResult, REQUEST_HEADER_BYTES, type RequestRules } from '../../../wire/nbd/request.js';
@@ -330,10 +331,10 @@ export class Transmission {
 
   /** In the middle of data that nothing may interrupt. */
   #waitForPage(): void {
-    const { waitsFor } = this.#reading;
+    const { waitsFor, rest } = this.#reading;
     if (waitsFor === NOTHING_AWAY) return;
     this.#reading.waitsFor = NOTHING_AWAY;
-    this.#later?.want(waitsFor);
+    this.#later?.want(waitsFor, Math.ceil((rest.offset + rest.length) / PAGE_BYTES));
     this.#hold();
   }
 
