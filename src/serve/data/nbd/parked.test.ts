@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rounds, until, withAway } from '../../../../test/support/away-fixture.js';
 import { patterned, rejects } from '../../../../test/support/nbd-fixture.js';
-import { PAGE_BYTES } from '../../../base/units.js';
+import { MIB, PAGE_BYTES } from '../../../base/units.js';
 import { NbdError } from '../../../wire/nbd/request.js';
 
 /** Of a reply that nothing delays. */
@@ -75,4 +75,23 @@ test('a WRITE that waits for room when its server goes holds nothing back, and i
     away().resume();
     await rounds(5);
     assert.ok(away().isHole(0));
+  }));
+
+test('a WRITE longer than what is put aside waits for room as often as it must, and all of it is stored', () =>
+  withAway({}, async ({ connect, away }) => {
+    const client = await connect();
+    const data = patterned(4 * MIB);
+    let pages = 0;
+    // One page in a hundred is refused once.
+    away().isShort = () => ++pages % 100 === 0;
+    const state = { isOver: false, waits: 0 };
+    const write = client.write(0, data).finally(() => (state.isOver = true));
+    await until(() => {
+      if (away().waitingForRoom > 0) state.waits++;
+      away().resume();
+      return state.isOver;
+    });
+    await write;
+    assert.ok(state.waits >= 10, `${state.waits} waits`);
+    assert.ok((await client.read(0, 4 * MIB)).equals(data));
   }));
