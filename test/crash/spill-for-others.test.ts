@@ -108,13 +108,13 @@ test('killed while pages of one worker leave for another, neither has lost a pag
   try {
     const [full, late] = await connectBoth();
     await fill(full, 0, FULL_PAGES);
-    let taken = 0;
+    const filled = { taken: 0 };
     faulty.be({ delayMs: 8 });
     const filling = (async () => {
-      while ((await write(late, taken)) === undefined) taken++;
+      while ((await write(late, filled.taken)) === undefined) filled.taken++;
     })().catch(() => {});
     // What there was to spare is gone then.
-    while (taken < ROOM_LEFT_PAGES) await sleep(1);
+    while (filled.taken < ROOM_LEFT_PAGES) await sleep(1);
     while (faulty.calls.underWay === 0) await sleep(1);
     await daemon.stop('SIGKILL');
     await filling;
@@ -123,8 +123,8 @@ test('killed while pages of one worker leave for another, neither has lost a pag
     await using again = await start(false);
     const [fullAgain, lateAgain] = await connectBoth();
     await verify(fullAgain, 0, FULL_PAGES);
-    await verify(lateAgain, 0, taken);
-    await fill(lateAgain, taken, LATE_PAGES);
+    await verify(lateAgain, 0, filled.taken);
+    await fill(lateAgain, filled.taken, LATE_PAGES);
     await again.stop();
   } finally {
     await daemon[Symbol.asyncDispose]();
