@@ -44,6 +44,7 @@ const rows = [
     job('kills', ['test/crash/kill'], { TMEM_KILLS: 100 }),
   ],
   [job('kills-under-a-crowd', ['test/crash/concurrent'], { TMEM_KILLS: 100 })],
+  [job('kills-of-those-who-share', ['test/crash/sharing'], { TMEM_KILLS: 30 })],
   [job('interop', testsIn('test/interop'))],
   [job('hostile', testsIn('test/hostile'))],
   ...testsIn('test/guest').map((test) => [job(`guest-${path.basename(test)}`, [test])]),

@@ -61,6 +61,8 @@ export class Contents {
   savedBytes = 0;
   readonly #chunks: Uint32Array[] = [];
   readonly #domains: Domain[] = [];
+  /** By the object's number: recovery asks at each mark. */
+  readonly #ordinals = new Map<number, number>();
   readonly #table = new ContentTable({
     wordOf: (content) => this.#word(content, HASH),
     isWanted: (content) => this.#isWanted(content),
@@ -219,10 +221,13 @@ export class Contents {
   }
 
   #ordinalOf(objectNumber: number): number {
-    const known = this.#domains.findIndex((domain) => domain.objectNumber === objectNumber);
-    if (known >= 0) return known;
-    assert(this.#domains.length < DOMAINS_MAX, 'there are fewer domains than exports');
-    return this.#domains.push({ objectNumber, object: undefined, free: NONE_FREE }) - 1;
+    const known = this.#ordinals.get(objectNumber);
+    if (known !== undefined) return known;
+    const ordinal = this.#domains.length;
+    assert(ordinal < DOMAINS_MAX, 'there are fewer domains than exports');
+    this.#domains.push({ objectNumber, object: undefined, free: NONE_FREE });
+    this.#ordinals.set(objectNumber, ordinal);
+    return ordinal;
   }
 
   #domainAt(content: number): number {

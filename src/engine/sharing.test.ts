@@ -4,9 +4,11 @@ import { test } from 'node:test';
 import { FailingFiles } from '../../test/support/failing-files.js';
 import { content, contentBytes, MARK, Sharing } from '../../test/support/sharing-engine.js';
 import { TEST_SEGMENT_BYTES } from '../../test/support/test-engine.js';
+import { versionedPage } from '../../test/support/versioned-page.js';
 import { CommitOutcome } from '../base/commit-outcome.js';
 import { type Address, segmentSlot } from '../base/ids.js';
 import { seededPrng } from '../base/prng.js';
+import { CHARGED_BYTES_MAX, PAGE_BYTES } from '../base/units.js';
 import { MemorySegmentFiles } from '../io/memory-segment-files.js';
 import { checkEngine } from './check.js';
 import { loadKernel } from './kernel.js';
@@ -35,6 +37,13 @@ test('equal pages of one batch share, and are got before it is committed', () =>
   assert.deepEqual(store.get('a', 1), content(1));
   store.commit();
   assert.equal(store.engine.segments.liveBytes, store.storedBytes('a') - once);
+});
+
+test('the most that a page is charged is that of one that does not compress, and its mark', () => {
+  const store = new Sharing(new MemorySegmentFiles());
+  store.put('a', 0, versionedPage(0, 1));
+  store.commit();
+  assert.ok(store.storedBytes('a') > PAGE_BYTES + MARK && store.storedBytes('a') <= CHARGED_BYTES_MAX);
 });
 
 test('R81: pages of two domains never share, nor those of a pool that is in none', () => {

@@ -53,11 +53,11 @@ test('for a shard that has pages as cheap to give up none leaves', async () => {
   const full = new Sharing(SharedBudget.of(CAPACITY), FAST_DISK);
   await full.fill();
   while ((await full.giver.give({ bytes: SEGMENT_BYTES, price: 0 })) > 0);
-  const { pagesOut } = full.store.tmem.spilling;
+  const { pagesOut } = full.store.tmem.spillProgress;
   assert.equal(await full.giver.give({ bytes: SEGMENT_BYTES, price: full.spill.price }), 0);
-  assert.equal(full.store.tmem.spilling.pagesOut, pagesOut);
+  assert.equal(full.store.tmem.spillProgress.pagesOut, pagesOut);
   assert.ok((await full.giver.give({ bytes: SEGMENT_BYTES, price: 2 * full.spill.price })) > 0);
-  assert.ok(full.store.tmem.spilling.pagesOut > pagesOut);
+  assert.ok(full.store.tmem.spillProgress.pagesOut > pagesOut);
 });
 
 for (const [what, disk] of [

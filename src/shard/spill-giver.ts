@@ -44,7 +44,7 @@ export class SpillGiver implements PageGiver {
   get price(): number {
     const { engine, tmem } = this.#options;
     const { liveBytes, segmentBytes } = engine.segments;
-    const { canSpill, batchesEnded } = tmem.spilling;
+    const { canSpill, batchesEnded } = tmem.spillProgress;
     if (!canSpill || batchesEnded === this.#hangsSince || liveBytes < segmentBytes) return Infinity;
     return PRICE_OF_ALL_US / liveBytes;
   }
@@ -52,14 +52,14 @@ export class SpillGiver implements PageGiver {
   /** Until a batch has left, however much is asked for: then there may be a segment. */
   async give(): Promise<number> {
     const { tmem, clock, isStopped } = this.#options;
-    const { spilling } = tmem;
-    const before = spilling.pagesOut;
+    const progress = tmem.spillProgress;
+    const before = progress.pagesOut;
     const untilUs = clock.nowUs() + PATIENCE_US;
-    while (!isStopped() && spilling.canSpill && clock.nowUs() < untilUs) {
+    while (!isStopped() && progress.canSpill && clock.nowUs() < untilUs) {
       await this.#aBatch();
-      if (spilling.pagesOut > before) return (spilling.pagesOut - before) * PAGE_BYTES;
+      if (progress.pagesOut > before) return (progress.pagesOut - before) * PAGE_BYTES;
     }
-    if (clock.nowUs() >= untilUs && spilling.isWriting) this.#hangsSince = spilling.batchesEnded;
+    if (clock.nowUs() >= untilUs && progress.isWriting) this.#hangsSince = progress.batchesEnded;
     return 0;
   }
 

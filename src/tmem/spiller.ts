@@ -47,7 +47,7 @@ interface Leaving {
 }
 
 /** What others may know of the way out. */
-export interface Spilling {
+export interface SpillProgress {
   /** Whether pages of some pool may leave, or are leaving. */
   readonly canSpill: boolean;
   /** Whether a batch is on its way. */
@@ -57,7 +57,7 @@ export interface Spilling {
   readonly pagesOut: number;
 }
 
-export class Spiller implements Spilling {
+export class Spiller implements SpillProgress {
   batchesEnded = 0;
   pagesOut = 0;
   readonly #ground: SpillGround;

@@ -23,7 +23,7 @@ import { Eviction } from './eviction.js';
 import { decodePoolName, encodePoolName, type ObjectId } from './names.js';
 import { attributesOf, PERSISTENT_PRIVATE, type PoolAttributes } from './pool-attributes.js';
 import { SharedPools } from './shared-pools.js';
-import { Spiller, type Spilling } from './spiller.js';
+import { Spiller, type SpillProgress } from './spiller.js';
 import { TmemStatus } from './status.js';
 import { TmemBatch } from './tmem-batch.js';
 import { AUTHORISATIONS_MAX, TmemClient } from './tmem-client.js';
@@ -228,7 +228,7 @@ export class Tmem {
     this.#spiller.close();
   }
 
-  get spilling(): Spilling {
+  get spillProgress(): SpillProgress {
     return this.#spiller;
   }
 
